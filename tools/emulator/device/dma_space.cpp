@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "device/dma_space.hpp"
+
+#include <cstring>
+
+namespace efa::emu {
+
+bool DmaSpace::gather(std::span<const DmaSegment> from, std::byte* out) noexcept {
+  for (const DmaSegment& segment : from) {
+    if (segment.length == 0) continue;
+    const std::byte* source = map(segment.addr, segment.length);
+    if (source == nullptr) return false;
+    std::memcpy(out, source, segment.length);
+    out += segment.length;
+  }
+  return true;
+}
+
+bool DmaSpace::scatter(std::span<const DmaSegment> to, const std::byte* in) noexcept {
+  for (const DmaSegment& segment : to) {
+    if (segment.length == 0) continue;
+    std::byte* target = map(segment.addr, segment.length);
+    if (target == nullptr) return false;
+    std::memcpy(target, in, segment.length);
+    in += segment.length;
+  }
+  return true;
+}
+
+}  // namespace efa::emu
