@@ -288,7 +288,8 @@ class Group:
         return self.emit_reserved(row) if row.reserved else self.emit_named(row)
 
     def emit_named(self, row):
-        if [self.constant(r, "mask") for r in self.accessors()].count(self.constant(row, "mask")) > 1:
+        masks = [self.constant(r, "mask") for r in self.accessors()]
+        if masks.count(self.constant(row, "mask")) > 1:
             row.fail("two bit ranges have the same accessor")
         place = f"{row.shift}, {row.width}"
         call = (f"WORD_BITS({row.index}, {self.prefix(row)}, {row.leaf}, {place})" if self.words
