@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "datapath/data_path.hpp"
+
+#include <algorithm>
+
+namespace efa::emu {
+
+namespace {
+
+std::uint32_t load_doorbell(const std::uint32_t* word) noexcept {
+  // Pairs with the host's flush before its doorbell store: what the doorbell announces is visible.
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+void clear_doorbell(std::uint32_t* word) noexcept {
+  __atomic_store_n(word, 0, __ATOMIC_RELEASE);
+}
+
+}  // namespace
+
+DataPath::DataPath(Device& device, Switch& fabric, unsigned host)
+    : device_(device), fabric_(fabric) {
+  fabric_.attach(*this, host, device.identity().gid);
+  device_.connect(this);
+}
+
+DataPath::~DataPath() {
+  device_.connect(nullptr);
+}
+
+QpContext* DataPath::context_of(const QueuePair& qp) noexcept {
+  const auto found = contexts_.find(qp.number);
+  return found == contexts_.end() ? nullptr : found->second.get();
+}
+
+bool DataPath::poll() {
+  bool worked = false;
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    SqWatch& watch = watched_[i];
+    const auto value = static_cast<std::uint16_t>(efa_sq_doorbell_pc(load_doorbell(watch.word)));
+    if (value == watch.last || !take_send_queue(*watch.context, value)) continue;
+    watch.last = watch.context->qp.sq.consumed;
+    worked = true;
+  }
+  for (const CqWatch& watch : armed_cqs_) watch.cq->doorbell_sampled(load_doorbell(watch.word));
+  if (!receive_watch_.empty() && poll_receive_doorbells()) worked = true;
+  if (!continuing_.empty()) {
+    continuing_now_.swap(continuing_);
+    for (const MessageRef ref : continuing_now_)
+      if (Message* message = messages_.find(ref); message != nullptr) {
+        message->continues = false;
+        begin(*message);
+      }
+    continuing_now_.clear();
+    worked = true;
+  }
+  return worked;
+}
+
+bool DataPath::poll_receive_doorbells() {
+  bool worked = false;
+  for (std::size_t i = 0; i < receive_watch_.size();) {
+    QpContext& context = *receive_watch_[i];
+    const RecvQueue& rq = context.qp.rq;
+    std::uint16_t value = context.receive_mark;
+    if (rq.descriptors != 0)
+      value = static_cast<std::uint16_t>(
+          efa_rq_doorbell_pc(load_doorbell(device_.doorbell_word(rq.db_offset))));
+    if (value != context.receive_mark) {
+      context.receive_mark = value;
+      worked = true;
+      if (context.qp.state == EFA_QP_STATE_ERR)
+        flush_receives(context);
+      else
+        wake_waiters(context);
+    }
+    if (context.waiters.empty() && context.qp.state != EFA_QP_STATE_ERR) {
+      receive_watch_[i] = receive_watch_.back();
+      receive_watch_.pop_back();
+    } else {
+      ++i;
+    }
+  }
+  return worked;
+}
+
+void DataPath::wake_waiters(QpContext& context) {
+  // Those that still find no receive line up again.
+  std::deque<Waiter> waiters;
+  waiters.swap(context.waiters);
+  for (const Waiter& waiter : waiters) {
+    Message* message = waiter.requester->messages_.find(waiter.message);
+    if (message == nullptr) continue;
+    message->lined_up = false;
+    if (!message->parked) continue;
+    message->parked = false;
+    waiter.requester->begin(*message);
+  }
+}
+
+void DataPath::qp_created(QueuePair& qp) {
+  auto context = std::make_unique<QpContext>(qp);
+  if (qp.sq.depth != 0)
+    watched_.push_back({device_.doorbell_word(qp.sq.db_offset), context.get(), 0});
+  contexts_[qp.number] = std::move(context);
+}
+
+void DataPath::qp_modified(QueuePair& qp, efa_qp_state from) {
+  QpContext* context = context_of(qp);
+  if (context == nullptr) return;
+  switch (qp.state) {
+    case EFA_QP_STATE_RESET:
+      start_over(*context);
+      break;
+    case EFA_QP_STATE_ERR:
+      if (from != EFA_QP_STATE_ERR) fail_queue_pair(*context);
+      break;
+    case EFA_QP_STATE_SQD:
+      qp.draining = context->oldest != nullptr;
+      break;
+    default:
+      qp.draining = false;
+      break;
+  }
+}
+
+void DataPath::start_over(QpContext& context) {
+  forget_messages(context);
+  QueuePair& qp = context.qp;
+  qp.draining = false;
+  qp.sq.seen = qp.sq.consumed = 0;
+  qp.rq.seen = qp.rq.consumed = 0;
+  // User space restarts its producer counts at 0 (A9.6); the shared words must not show old ones.
+  if (qp.sq.depth != 0) clear_doorbell(device_.doorbell_word(qp.sq.db_offset));
+  if (qp.rq.descriptors != 0) clear_doorbell(device_.doorbell_word(qp.rq.db_offset));
+  for (SqWatch& watch : watched_)
+    if (watch.context == &context) watch.last = 0;
+  wake_waiters(context);
+}
+
+void DataPath::fail_queue_pair(QpContext& context) {
+  context.qp.state = EFA_QP_STATE_ERR;
+  context.qp.draining = false;
+  flush(context);
+  flush_receives(context);
+  wake_waiters(context);
+  watch_receives(context);
+}
+
+void DataPath::watch_receives(QpContext& context) {
+  context.receive_mark = context.qp.rq.seen;
+  if (std::find(receive_watch_.begin(), receive_watch_.end(), &context) == receive_watch_.end())
+    receive_watch_.push_back(&context);
+}
+
+void DataPath::forget_messages(QpContext& context) {
+  while (context.oldest != nullptr) retire(*context.oldest);
+}
+
+void DataPath::unwatch(QpContext& context) {
+  std::erase_if(watched_, [&](const SqWatch& watch) { return watch.context == &context; });
+  std::erase(receive_watch_, &context);
+}
+
+void DataPath::qp_destroyed(QueuePair& qp) {
+  const auto found = contexts_.find(qp.number);
+  if (found == contexts_.end()) return;
+  // Out of the table first: senders that are woken below must not find it.
+  const std::unique_ptr<QpContext> context = std::move(found->second);
+  contexts_.erase(found);
+  forget_messages(*context);
+  unwatch(*context);
+  wake_waiters(*context);
+}
+
+void DataPath::cq_created(CompletionQueue& cq) {
+  if (cq.config().eq != nullptr)
+    armed_cqs_.push_back({device_.doorbell_word(cq.config().db_offset), &cq});
+}
+
+void DataPath::cq_destroyed(CompletionQueue& cq) {
+  std::erase_if(armed_cqs_, [&](const CqWatch& watch) { return watch.cq == &cq; });
+}
+
+void DataPath::ah_destroyed(std::uint16_t ah, std::uint16_t pd) {
+  for (const auto& [number, context] : contexts_) {
+    if (context->qp.pd != pd) continue;
+    for (Message* message = context->oldest; message != nullptr;) {
+      Message* next = message->next;
+      if (message->request.ah == ah) finish(*message, EFA_COMP_STATUS_FLUSHED);
+      message = next;
+    }
+  }
+}
+
+void DataPath::device_reset() {
+  std::deque<Waiter> waiters;
+  for (const auto& [number, context] : contexts_) {
+    forget_messages(*context);
+    for (const Waiter& waiter : context->waiters) waiters.push_back(waiter);
+  }
+  contexts_.clear();
+  watched_.clear();
+  armed_cqs_.clear();
+  receive_watch_.clear();
+  done_.clear();
+  for (const Waiter& waiter : waiters)
+    if (Message* message = waiter.requester->messages_.find(waiter.message))
+      waiter.requester->finish(*message, EFA_COMP_STATUS_REMOTE_ERROR_ABORT);
+}
+
+void DataPath::on_event(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::kRequestArrives:
+      request_arrived(event);
+      break;
+    case Event::Kind::kReplyArrives:
+      reply_arrived(event);
+      break;
+    case Event::Kind::kRetransmit:
+      retransmit(event);
+      break;
+    case Event::Kind::kRnrRetry:
+      if (Message* message = messages_.find(event.message); message != nullptr) {
+        if (message->part_size != 0) {
+          send_part(*message, event.part);
+        } else if (message->parked && message->parks == event.part) {
+          message->parked = false;
+          if (message->rnr_left != kRnrForever) --message->rnr_left;
+          begin(*message);
+        }
+      }
+      break;
+  }
+}
+
+}  // namespace efa::emu

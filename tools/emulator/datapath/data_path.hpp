@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/// The data path of one device: takes WQEs from the send queues, moves payload, writes CQEs.
+///
+/// Requester and responder are two halves of one object; the requester of one device calls the
+/// responder of another directly while nothing impairs the path between them, and through events of
+/// the switch otherwise. Not thread-safe: engine thread only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "datapath/message.hpp"
+#include "datapath/transfer.hpp"
+#include "datapath/wqe.hpp"
+#include "device/device.hpp"
+#include "fabric/switch.hpp"
+
+namespace efa::emu {
+
+class DataPath;
+
+/// A requester's knowledge of one destination device.
+struct Peer {
+  DataPath* responder = nullptr;
+  Route route;
+  bool heard = false;  ///< it answered at least once (I8: status 13 or 15)
+  std::uint64_t next_sequence = 1;
+  std::set<std::uint64_t> outstanding;  ///< sequences of unfinished messages (imperfect path)
+};
+
+/// A message of some requester that waits for a receive to be posted.
+struct Waiter {
+  DataPath* requester = nullptr;
+  MessageRef message;
+};
+
+/// The data path's part of a queue pair.
+struct QpContext {
+  explicit QpContext(QueuePair& queue_pair) : qp(queue_pair) {}
+  QueuePair& qp;
+  Message* oldest = nullptr;  ///< outstanding messages, in posting order
+  Message* newest = nullptr;
+  std::deque<Waiter> waiters;      ///< as responder: senders that found no receive
+  std::uint16_t receive_mark = 0;  ///< RQ doorbell value when the waiters last looked
+};
+
+/// Why packets and messages were not delivered; for `--stats`.
+struct DropCounters {
+  std::uint64_t no_receive = 0;  ///< UD: nothing posted
+  std::uint64_t receive_too_small = 0;
+  std::uint64_t bad_qkey = 0;
+  std::uint64_t no_queue_pair = 0;
+  std::uint64_t bad_receive_buffer = 0;
+  std::uint64_t duplicates = 0;   ///< SRD: recognised and not delivered again
+  std::uint64_t unreachable = 0;  ///< UD: nobody has the GID, or it may not be reached
+};
+
+/// A packet as the responder sees it.
+struct Packet {
+  const SendRequest& request;
+  const Endpoint& source;
+  efa_qp_type transport;
+  std::uint16_t source_qp;
+  std::uint32_t offset;  ///< of the part that this packet carries
+  std::uint32_t length;
+  bool last;
+  Buffer local;  ///< requester's memory for this part: source, or target of a read
+};
+
+class DataPath final : public DataPathHooks, public Endpoint {
+ public:
+  /// Attaches the device to `fabric` as part of host `host`.
+  DataPath(Device& device, Switch& fabric, unsigned host);
+  ~DataPath() override;
+
+  /// One pass over all doorbells and unfinished transfers. True if anything was done.
+  bool poll();
+
+  /// Whether a pass can find work without an event of the switch: there are queues to watch.
+  bool watching() const noexcept { return !watched_.empty() || !armed_cqs_.empty(); }
+
+  Device& device() noexcept { return device_; }
+  const DropCounters& drops() const noexcept { return drops_; }
+
+  // DataPathHooks
+  void qp_created(QueuePair& qp) override;
+  void qp_modified(QueuePair& qp, efa_qp_state from) override;
+  void qp_destroyed(QueuePair& qp) override;
+  void cq_created(CompletionQueue& cq) override;
+  void cq_destroyed(CompletionQueue& cq) override;
+  void ah_destroyed(std::uint16_t ah, std::uint16_t pd) override;
+  void device_reset() override;
+
+  // Endpoint
+  void on_event(const Event& event) override;
+
+ private:
+  struct SqWatch {
+    const std::uint32_t* word;
+    QpContext* context;
+    std::uint16_t last;
+  };
+  struct CqWatch {
+    const std::uint32_t* word;
+    CompletionQueue* cq;
+  };
+
+  // data_path.cpp
+  QpContext* context_of(const QueuePair& qp) noexcept;
+  void start_over(QpContext& context);
+  void fail_queue_pair(QpContext& context);
+  void forget_messages(QpContext& context);
+  void unwatch(QpContext& context);
+  void wake_waiters(QpContext& context);
+  void watch_receives(QpContext& context);
+  bool poll_receive_doorbells();
+
+  // requester.cpp
+  bool take_send_queue(QpContext& context, std::uint16_t value);
+  void post(QpContext& context, const std::byte* wqe);
+  efa_comp_status fast_registration(QpContext& context, const std::byte* wqe,
+                                    const SendRequest& request);
+  Peer* peer_of(const AddressHandle& ah);
+  void begin(Message& message);
+  void begin_datagram(Message& message);
+  void run_direct(Message& message);
+  void not_ready(Message& message);
+  void line_up(Message& message);
+  void flush(QpContext& context);
+  void finish(Message& message, efa_comp_status status);
+  void retire(Message& message);
+  efa_comp_status resolve_local(const Message& message, std::uint32_t offset, std::uint32_t length,
+                                Buffer& out);
+  bool usable_directly(const Message& message) const noexcept;
+
+  // retransmission.cpp
+  void begin_parts(Message& message);
+  void pump(Message& message);
+  void send_part(Message& message, std::uint32_t part);
+  void request_arrived(const Event& event);
+  void reply(const Event& request, efa_comp_status status);
+  void reply_arrived(const Event& event);
+  void retransmit(const Event& event);
+
+  // responder.cpp
+  efa_comp_status accept(const Packet& packet);
+  efa_comp_status accept_send(QpContext& context, const Packet& packet);
+  efa_comp_status accept_rdma(QpContext& context, const Packet& packet);
+  efa_comp_status accept_immediate(QpContext& context, const Packet& packet);
+  bool take_receive(QueuePair& qp);
+  efa_comp_status place(QpContext& context, const Packet& packet, const Buffer& payload);
+  bool injected_not_ready();
+  void flush_receives(QpContext& context);
+
+  // completion.cpp
+  void complete_send(QueuePair& qp, const SendRequest& request, efa_comp_status status);
+  void complete_receive(QueuePair& qp, const Packet& packet, efa_comp_status status,
+                        std::uint16_t req_id, std::uint32_t length, bool unsolicited);
+  void count_event(QueuePair& qp, unsigned event);
+  std::uint32_t packets_of(std::uint32_t bytes) const noexcept;
+
+  Device& device_;
+  Switch& fabric_;
+  MessagePool messages_;
+  Transfer transfer_;
+  DropCounters drops_;
+
+  std::unordered_map<std::uint16_t, std::unique_ptr<QpContext>> contexts_;
+  std::vector<SqWatch> watched_;
+  std::vector<CqWatch> armed_cqs_;
+  std::vector<QpContext*>
+      receive_watch_;                   ///< QPs with waiters or in ERR: their RQ doorbell matters
+  std::vector<MessageRef> continuing_;  ///< long transfers that go on in the next pass
+  std::vector<MessageRef> continuing_now_;
+
+  std::vector<std::unique_ptr<Peer>> peers_;  ///< by port of the switch
+  struct DoneSet {
+    std::unordered_map<std::uint64_t, std::uint8_t> status;  ///< sequence -> answer given
+    std::uint64_t floor = 0;
+  };
+  std::unordered_map<unsigned, DoneSet> done_;  ///< as responder, by source port
+
+  std::uint64_t deliveries_ = 0;
+  RecvRequest receive_;                      ///< scratch of the responder
+  std::vector<DmaSegment> local_segments_;   ///< scratch of the requester
+  std::vector<DmaSegment> remote_segments_;  ///< scratch of the responder
+  std::vector<std::byte> datagram_;          ///< scratch: UD header and payload
+};
+
+}  // namespace efa::emu

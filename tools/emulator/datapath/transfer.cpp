@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "datapath/transfer.hpp"
+
+#include <algorithm>
+
+namespace efa::emu {
+
+namespace {
+
+// Stays in the second-level cache, so that the second copy reads it from there.
+constexpr std::size_t kBounceBytes = 128 * 1024;
+
+/// The whole buffer as one pointer, if it is one mapped run.
+const std::byte* contiguous(const Buffer& buffer) noexcept {
+  if (buffer.bytes != nullptr) return buffer.bytes;
+  if (buffer.segments.size() != 1) return nullptr;
+  return buffer.space->map(buffer.segments[0].addr, buffer.length);
+}
+
+}  // namespace
+
+void SegmentCursor::take(std::uint64_t bytes, std::vector<DmaSegment>& out) {
+  out.clear();
+  while (bytes != 0) {
+    const DmaSegment& segment = segments_[index_];
+    const std::uint64_t step = std::min(bytes, segment.length - offset_);
+    if (step != 0) out.push_back({segment.addr + offset_, step});
+    offset_ += step;
+    bytes -= step;
+    if (offset_ == segment.length) {
+      ++index_;
+      offset_ = 0;
+    }
+  }
+}
+
+CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
+  if (from.length == 0) return CopyResult::kDone;
+  if (const std::byte* source = contiguous(from); source != nullptr)
+    return to.space->scatter(to.segments, source) ? CopyResult::kDone : CopyResult::kTargetFault;
+  if (to.segments.size() == 1) {
+    std::byte* target = to.space->map(to.segments[0].addr, from.length);
+    if (target != nullptr)
+      return from.space->gather(from.segments, target) ? CopyResult::kDone
+                                                       : CopyResult::kSourceFault;
+  }
+  return through_bounce(from, to);
+}
+
+CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
+  if (bounce_.empty()) bounce_.resize(kBounceBytes);
+  if (from.length <= kBounceBytes) {
+    if (!from.space->gather(from.segments, bounce_.data())) return CopyResult::kSourceFault;
+    return to.space->scatter(to.segments, bounce_.data()) ? CopyResult::kDone
+                                                          : CopyResult::kTargetFault;
+  }
+  SegmentCursor source(from.segments);
+  SegmentCursor target(to.segments);
+  for (std::uint64_t left = from.length; left != 0;) {
+    const std::uint64_t step = std::min<std::uint64_t>(left, kBounceBytes);
+    source.take(step, from_part_);
+    target.take(step, to_part_);
+    if (!from.space->gather(from_part_, bounce_.data())) return CopyResult::kSourceFault;
+    if (!to.space->scatter(to_part_, bounce_.data())) return CopyResult::kTargetFault;
+    left -= step;
+  }
+  return CopyResult::kDone;
+}
+
+}  // namespace efa::emu
