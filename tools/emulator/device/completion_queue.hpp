@@ -18,13 +18,13 @@ class CompletionQueue {
   struct Config {
     std::uint16_t number = 0;
     std::uint16_t uar = 0;
-    std::uint32_t depth = 0;         ///< CQEs per sub-CQ, power of two
-    std::uint16_t entry_size = 0;    ///< bytes: 16 or 32
+    std::uint32_t depth = 0;       ///< CQEs per sub-CQ, power of two
+    std::uint16_t entry_size = 0;  ///< bytes: 16 or 32
     std::uint16_t sub_cqs = 1;
     bool set_src_addr = false;
     bool req_id_64 = false;
-    EventQueue* eq = nullptr;        ///< interrupt mode when not null
-    std::uint32_t db_offset = 0;     ///< in the doorbell BAR; meaningful when eq is not null
+    EventQueue* eq = nullptr;     ///< interrupt mode when not null
+    std::uint32_t db_offset = 0;  ///< in the doorbell BAR; meaningful when eq is not null
   };
 
   CompletionQueue(const Config& config, MappedRange ring);
@@ -50,13 +50,14 @@ class CompletionQueue {
  private:
   void arm(std::uint32_t cmd_sn, std::uint32_t consumer_index) noexcept;
   void send_event() noexcept;
+  std::uint32_t unconsumed() const noexcept;
 
   Config config_;
   MappedRange ring_;
   std::vector<std::uint32_t> produced_in_;  ///< per sub-CQ, free running
   std::uint64_t produced_ = 0;
   std::uint64_t overruns_ = 0;
-  std::uint32_t consumer_index_ = 0;        ///< last reported
+  std::uint32_t consumer_index_ = 0;  ///< last reported
   std::uint32_t events_sent_ = 0;
   std::uint32_t last_sample_ = 0;
   bool consumer_reported_ = false;

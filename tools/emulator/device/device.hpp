@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// One emulated EFA function: registers, admin queue, objects, event queues. No sockets, no threads,
-/// no clock of its own. Everything that a driver or a process can choose is untrusted.
+/// One emulated EFA function: registers, admin queue, objects, event queues. No sockets, no
+/// threads, no clock of its own. Everything that a driver or a process can choose is untrusted.
 ///
 /// Not thread-safe: all calls come from the engine thread.
 #pragma once
@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/gid.hpp"
@@ -128,10 +130,25 @@ class Device {
   /// True if `uar` is the first allocated one, the kernel's in a driver that has one.
   bool is_kernel_uar(std::uint16_t uar) const noexcept { return uar == 0; }
 
+  /// What the driver told about itself (SET_FEATURE HOST_INFO); nothing before that.
+  const std::optional<efa_host_info>& host_info() const noexcept { return host_info_; }
+
   Statistics stats;
 
  private:
   friend class AdminCommands;
+
+  // registers.cpp
+  void control(std::uint32_t value);
+  void event_queue_doorbell(std::uint32_t value);
+  void answer_register_read(std::uint32_t request);
+
+  // device.cpp
+  void forget_everything();
+  void remember_generations();
+  void retire_generation(const MemoryRegion& region);
+  void retire_eq(std::uint16_t number);
+  void release_eq(EventQueue& eq);
 
   const Profile& profile_;
   DeviceIdentity identity_;
@@ -147,6 +164,10 @@ class Device {
   IdTable<QueuePair> qps_;
   IdTable<EventCounter> counters_;
   AddressHandleTable ahs_;
+  std::vector<std::unique_ptr<EventQueue>>
+      retired_eqs_;                           ///< destroyed, but CQs still refer to them
+  std::vector<std::uint8_t> mr_generations_;  ///< next key generation, by key index
+  std::optional<efa_host_info> host_info_;
 
   struct Registers;
   std::unique_ptr<Registers> registers_;

@@ -23,8 +23,8 @@ class DmaSpace {
  public:
   virtual ~DmaSpace() = default;
 
-  /// Direct pointer to [addr, addr + length) if the whole range lies in one mapping of this process,
-  /// else nullptr. Valid only while epoch() keeps its value.
+  /// Direct pointer to [addr, addr + length) if the whole range lies in one mapping of this
+  /// process, else nullptr. Valid only while epoch() keeps its value.
   virtual std::byte* map(DmaAddr addr, std::size_t length) noexcept = 0;
 
   /// Changes whenever a mapping handed out by map() may have gone away.

@@ -5,8 +5,13 @@
 #include <cstdint>
 
 #include "device/dma_space.hpp"
+#include "efa_hw.h"
 
 namespace efa::emu {
+
+/// Every event kind of efa_event_counter_qp_event, as a bitmap.
+inline constexpr std::uint32_t kEventCounterQpEvents =
+    (2u << EFA_EVENT_COUNTER_QP_EVENT_REMOTE_WRITE_COMP) - 1;
 
 class EventCounter {
  public:
@@ -23,6 +28,7 @@ class EventCounter {
   std::uint64_t value() const noexcept { return value_; }
 
  private:
+  std::uint64_t wrapped(std::uint64_t value) const noexcept;
   void publish() noexcept;
 
   std::uint32_t handle_;

@@ -26,7 +26,12 @@ class EventQueue {
   /// EQ_DB with the arm bit.
   void arm() noexcept;
 
+  /// DESTROY_EQ: neither memory nor vector is touched any more, whatever CQs still point here.
+  void close() noexcept { closed_ = true; }
+
  private:
+  void signal() noexcept;
+
   std::uint16_t number_;
   std::uint16_t depth_;
   std::uint8_t vector_;
@@ -35,6 +40,7 @@ class EventQueue {
   std::uint32_t produced_ = 0;
   std::uint32_t signalled_ = 0;  ///< produced_ at the last interrupt
   bool armed_ = false;
+  bool closed_ = false;
 };
 
 }  // namespace efa::emu

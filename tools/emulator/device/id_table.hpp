@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Objects by small number. Numbers are reused oldest first, so that a late reference to a destroyed
-/// object meets a hole rather than its successor.
+/// Objects by small number. Numbers are reused oldest first, so that a late reference to a
+/// destroyed object meets a hole rather than its successor.
 #pragma once
 
 #include <cstddef>

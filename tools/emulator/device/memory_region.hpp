@@ -13,15 +13,15 @@ namespace efa::emu {
 enum : std::uint8_t { kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4 };
 
 struct MemoryRegion {
-  std::uint32_t index = 0;       ///< key bits 19:0
-  std::uint32_t key = 0;         ///< current l_key = r_key, generation in bits 23:20
+  std::uint32_t index = 0;  ///< key bits 19:0
+  std::uint32_t key = 0;    ///< current l_key = r_key, generation in bits 23:20
   std::uint16_t pd = 0;
   std::uint8_t permissions = 0;
   std::uint8_t page_shift = 12;
-  bool physical = false;         ///< addresses are DMA addresses, no page list
-  bool fast_reg = false;         ///< made by ALLOC_MR
-  bool valid = true;             ///< false while an ALLOC_MR region is not activated
-  std::uint32_t max_pages = 0;   ///< of ALLOC_MR
+  bool physical = false;        ///< addresses are DMA addresses, no page list
+  bool fast_reg = false;        ///< made by ALLOC_MR
+  bool valid = true;            ///< false while an ALLOC_MR region is not activated
+  std::uint32_t max_pages = 0;  ///< of ALLOC_MR
   std::uint64_t iova = 0;
   std::uint64_t length = 0;
   std::vector<DmaAddr> pages;

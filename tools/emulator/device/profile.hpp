@@ -15,6 +15,7 @@ struct Profile {
   std::uint32_t device_caps = 0;  ///< DEVICE_ATTR.device_caps
   bool queue_attr_2 = false;
   bool alloc_mr = false;
+  bool low_latency_level = false;  ///< CREATE_QP accepts service level 8
 
   std::uint32_t max_qp = 0, max_cq = 0, max_cq_depth = 0;
   std::uint32_t max_sq_depth = 0, max_rq_depth = 0, max_llq_size = 0;

@@ -15,13 +15,13 @@ class EventCounter;
 
 /// Traffic of one QP for `--stats`; counted by the data path.
 struct QueuePairStats {
-  std::uint64_t sent_messages = 0, sent_bytes = 0;        ///< SEND completed well
+  std::uint64_t sent_messages = 0, sent_bytes = 0;  ///< SEND completed well
   std::uint64_t received_messages = 0, received_bytes = 0;
   std::uint64_t read_messages = 0, read_bytes = 0;        ///< as requester
   std::uint64_t written_messages = 0, written_bytes = 0;  ///< as requester
   std::uint64_t retransmissions = 0;
   std::uint64_t rnr_retries = 0;
-  std::uint64_t errors = 0;                               ///< WQEs completed with a bad status
+  std::uint64_t errors = 0;  ///< WQEs completed with a bad status
 };
 
 struct SendQueue {
@@ -37,12 +37,12 @@ struct RecvQueue {
   std::uint32_t descriptors = 0;  ///< 16-byte entries, power of two; 0 = none
   std::uint32_t db_offset = 0;
   std::uint16_t seen = 0;
-  std::uint16_t consumed = 0;     ///< descriptors consumed, free running
+  std::uint16_t consumed = 0;  ///< descriptors consumed, free running
   MappedRange ring;
 };
 
 struct QueuePair {
-  std::uint16_t number = 0;   ///< equals the handle
+  std::uint16_t number = 0;  ///< equals the handle
   std::uint16_t pd = 0;
   std::uint16_t uar = 0;
   efa_qp_type type = EFA_QP_TYPE_UD;
@@ -70,7 +70,8 @@ struct QueuePair {
   QueuePairStats stats;
 };
 
-/// What the admin commands tell the data path. The device calls these before it answers the command.
+/// What the admin commands tell the data path. The device calls these before it answers the
+/// command.
 class DataPathHooks {
  public:
   virtual ~DataPathHooks() = default;
