@@ -168,9 +168,18 @@ void DataPath::qp_destroyed(QueuePair& qp) {
   // Out of the table first: senders that are woken below must not find it.
   const std::unique_ptr<QpContext> context = std::move(found->second);
   contexts_.erase(found);
+  finished_.push_back({qp.number, qp.type, qp.stats});
   forget_messages(*context);
   unwatch(*context);
   wake_waiters(*context);
+}
+
+std::vector<QpRecord> DataPath::queue_pairs() const {
+  std::vector<QpRecord> records = finished_;
+  device_.for_each_qp([&](const QueuePair& qp) {
+    records.push_back({qp.number, qp.type, qp.stats});
+  });
+  return records;
 }
 
 void DataPath::cq_created(CompletionQueue& cq) {

@@ -48,6 +48,13 @@ struct QpContext {
   std::uint16_t receive_mark = 0;  ///< RQ doorbell value when the waiters last looked
 };
 
+/// Traffic of a queue pair, kept after it is destroyed.
+struct QpRecord {
+  std::uint16_t number = 0;
+  efa_qp_type type = EFA_QP_TYPE_UD;
+  QueuePairStats stats;
+};
+
 /// Why packets and messages were not delivered; for `--stats`.
 struct DropCounters {
   std::uint64_t no_receive = 0;  ///< UD: nothing posted
@@ -85,6 +92,8 @@ class DataPath final : public DataPathHooks, public Endpoint {
 
   Device& device() noexcept { return device_; }
   const DropCounters& drops() const noexcept { return drops_; }
+  /// Queue pairs past and present, oldest first.
+  std::vector<QpRecord> queue_pairs() const;
 
   // DataPathHooks
   void qp_created(QueuePair& qp) override;
@@ -170,6 +179,7 @@ class DataPath final : public DataPathHooks, public Endpoint {
   DropCounters drops_;
 
   std::unordered_map<std::uint16_t, std::unique_ptr<QpContext>> contexts_;
+  std::vector<QpRecord> finished_;
   std::vector<SqWatch> watched_;
   std::vector<CqWatch> armed_cqs_;
   std::vector<QpContext*>

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/// One opened device: its objects, its shared pages, its event descriptors. The native counterpart
+/// of a uverbs file; validates as efa.ko does (verbs A8) and issues the same admin commands.
+#pragma once
+
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <rdma/ib_user_verbs.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "frontend/uverbs/attributes.hpp"
+#include "frontend/uverbs/native_driver.hpp"
+#include "frontend/uverbs/queue_memory.hpp"
+
+namespace efa::emu {
+
+/// Gives descriptors of this process to the client that waits for its ioctl.
+class DescriptorSink {
+ public:
+  virtual ~DescriptorSink() = default;
+  /// Number of the duplicate in the client (close-on-exec), or -1.
+  virtual int give(int fd) = 0;
+  /// Inode of descriptor `fd` of the client; 0 if there is none.
+  virtual ino_t inode_of(int fd) = 0;
+};
+
+/// One ioctl while it is served.
+struct Call {
+  AttributeBundle& attributes;
+  const std::shared_ptr<Process>& caller;
+  DescriptorSink& descriptors;
+  bool net_raw = false;  ///< caller has CAP_NET_RAW
+
+  // INVOKE_WRITE: the legacy command's structures are attributes too.
+  int core_in(Input& in) { return attributes.input(UVERBS_ATTR_CORE_IN, in); }
+  int uhw_in(Input& in) { return attributes.input(UVERBS_ATTR_UHW_IN, in); }
+  template <class T>
+  int core_out(const T& value) {
+    return attributes.put(UVERBS_ATTR_CORE_OUT, value);
+  }
+  template <class T>
+  int uhw_out(const T& value) {
+    return attributes.put(UVERBS_ATTR_UHW_OUT, value);
+  }
+};
+
+/// Anything a handle can name.
+struct UverbsObject {
+  virtual ~UverbsObject() = default;
+};
+
+struct PdObject final : UverbsObject {
+  std::uint16_t number = 0;
+  std::uint32_t users = 0;
+};
+
+struct MrObject final : UverbsObject {
+  std::uint32_t lkey = 0;
+  PdObject* pd = nullptr;
+  efa_reg_mr_resp response{};
+};
+
+struct AhObject final : UverbsObject {
+  std::uint16_t number = 0;
+  PdObject* pd = nullptr;
+};
+
+/// A completion channel: a pipe whose read end the client has.
+struct Channel {
+  int write_end = -1;
+  ino_t inode = 0;
+};
+
+struct CqObject final : UverbsObject {
+  std::uint16_t number = 0;
+  std::uint64_t user_handle = 0;
+  std::uint32_t users = 0;
+  Channel* channel = nullptr;
+  std::uint32_t events_sent = 0;
+  QueueMemory::Range ring;
+};
+
+struct QpObject final : UverbsObject {
+  std::uint32_t handle = 0;
+  std::uint16_t number = 0;
+  std::uint32_t verbs_type = 0;
+  std::uint32_t state = 0;
+  std::uint8_t sq_sig_all = 0;
+  ib_uverbs_qp_cap cap{};
+  PdObject* pd = nullptr;
+  CqObject* send_cq = nullptr;
+  CqObject* recv_cq = nullptr;
+  QueueMemory::Range llq;
+  QueueMemory::Range rq;
+  std::byte* llq_window = nullptr;
+};
+
+class Context {
+ public:
+  /// `name` is for messages ("host0 efa_0, process 123").
+  Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std::string name);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  const QueueMemory& memory() const noexcept { return *memory_; }
+  const std::string& name() const noexcept { return name_; }
+  NativeDriver& driver() noexcept { return driver_; }
+
+  /// Serves one ioctl. Returns 0 or a positive errno.
+  int serve(Call& call);
+
+  /// Write end of the async event pipe, -1 before the client asked for one: it reports POLLERR once
+  /// every copy of the read end is closed, hence when the last user of the context is gone.
+  int async_write_end() const noexcept { return async_write_end_; }
+
+  /// Processes that opened it or registered memory in it.
+  bool used_by(pid_t pid) const noexcept { return process_spaces_.contains(pid); }
+  /// Process `pid` ended: its memory is gone.
+  void process_ended(pid_t pid);
+  /// True when no live process can use the context any more, as far as known.
+  bool abandoned() const noexcept { return async_write_end_ < 0 && process_spaces_.empty(); }
+
+ private:
+  using Handler = int (Context::*)(Call&);
+  struct Method {
+    std::uint16_t object, method;
+    Handler handler;
+  };
+  struct WriteCommand {
+    std::uint32_t command;
+    std::uint16_t request_bytes, response_bytes;  ///< least core sizes; shorter: ENOSPC
+    Handler handler;
+  };
+  static const Method* find_method(std::uint16_t object, std::uint16_t method);
+  static const WriteCommand* find_write_command(std::uint32_t command);
+
+  // device_commands.cpp
+  int invoke_write(Call& call);
+  int get_context(Call& call);
+  int query_device(Call& call);
+  int query_device_ex(Call& call);
+  int query_port(Call& call);
+  int query_port_speed(Call& call);
+  int query_gid_table(Call& call);
+  int query_gid_entry(Call& call);
+  int alloc_async_event(Call& call);
+  void fill_device(ib_uverbs_query_device_resp& out) const;
+  ib_uverbs_gid_entry gid_entry() const;
+
+  // memory_commands.cpp
+  int alloc_pd(Call& call);
+  int dealloc_pd(Call& call);
+  int destroy_pd(Call& call);
+  int create_ah(Call& call);
+  int dealloc_ah(Call& call);
+  int destroy_ah(Call& call);
+  int reg_mr(Call& call);
+  int reg_dmabuf_mr(Call& call);
+  int dereg_mr(Call& call);
+  int destroy_mr(Call& call);
+  int query_mr(Call& call);
+  int register_pages(const ib_uverbs_reg_mr& request, DmaAddr space, PdObject& pd, MrObject& mr);
+  int remove_pd(std::uint32_t handle);
+  int remove_ah(std::uint32_t handle);
+  int remove_mr(std::uint32_t handle);
+
+  // queue_commands.cpp
+  int create_comp_channel(Call& call);
+  int create_cq(Call& call);
+  int destroy_cq(Call& call);
+  int remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response);
+  int create_qp(Call& call);
+  int modify_qp(Call& call);
+  int query_qp(Call& call);
+  int destroy_qp(Call& call);
+  int remove_qp(std::uint32_t handle);
+  void post_event(CqObject& cq);
+  std::uint32_t purge_events(CqObject& cq);
+  std::optional<std::uint64_t> doorbell_key(std::uint32_t offset);
+
+  int destroy_by_handle(Call& call, int (Context::*remove)(std::uint32_t));
+
+  /// Object of type T behind `handle`; nullptr if there is none of that type.
+  template <class T>
+  T* find(std::uint32_t handle) const noexcept {
+    const auto found = objects_.find(handle);
+    return found == objects_.end() ? nullptr : dynamic_cast<T*>(found->second.get());
+  }
+  template <class T>
+  T* find(std::optional<std::uint32_t> handle) const noexcept {
+    return handle ? find<T>(*handle) : nullptr;
+  }
+  std::uint32_t insert(std::unique_ptr<UverbsObject> object);
+  /// Tagged address of the caller's address 0; 0 when there is no room for another process.
+  DmaAddr space_of(const std::shared_ptr<Process>& process);
+
+  NativeDriver& driver_;
+  std::unique_ptr<QueueMemory> memory_;
+  std::string name_;
+  DmaAddr queue_space_ = 0;
+  bool opened_ = false;
+  std::uint16_t uar_ = 0;
+  int async_write_end_ = -1;
+  std::uint32_t next_handle_ = 0;
+  std::map<std::uint32_t, std::unique_ptr<UverbsObject>> objects_;
+  std::map<ino_t, std::unique_ptr<Channel>> channels_;
+  std::unordered_map<pid_t, DmaAddr> process_spaces_;
+  std::map<std::uint32_t, QueueMemory::Range> doorbell_pages_;  ///< by page offset in the BAR
+};
+
+}  // namespace efa::emu
