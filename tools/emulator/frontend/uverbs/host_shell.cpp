@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "frontend/uverbs/host_shell.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "frontend/uverbs/run_directory.hpp"
+
+namespace efa::emu {
+namespace {
+
+bool write_to(const char* path, const std::string& text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return false;
+  }
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  close(fd);
+  return written;
+}
+
+bool take_host_name(const std::string& host) {
+  if (unshare(CLONE_NEWUTS) != 0 && !unshare_as_user(CLONE_NEWUTS)) {
+    return false;
+  }
+  return sethostname(host.data(), host.size()) == 0;
+}
+
+void set(const char* name, const std::string& value) {
+  setenv(name, value.c_str(), 1);
+}
+
+bool exists(const std::string& path) {
+  return access(path.c_str(), F_OK) == 0;
+}
+
+}  // namespace
+
+bool unshare_as_user(int flags) {
+  const uid_t user = geteuid();
+  const gid_t group = getegid();
+  if (unshare(CLONE_NEWUSER | flags) != 0) {
+    return false;
+  }
+  // The kernel wants setgroups() off before an unprivileged process may map its group.
+  write_to("/proc/self/setgroups", "deny");
+  return write_to("/proc/self/uid_map", fmt::format("{} {} 1", user, user)) &&
+         write_to("/proc/self/gid_map", fmt::format("{} {} 1", group, group));
+}
+
+Result<bool> enter_host(const std::string& dir, const std::string& host) {
+  const std::string tree = sysfs_path(dir, host);
+  if (host.empty() || host.find('/') != std::string::npos || !exists(tree)) {
+    return fail(ENOENT, fmt::format("there is no emulated host '{}'", host),
+                fmt::format("the hosts are listed in {}", hostfile_path(dir)));
+  }
+  const bool named = take_host_name(host);
+  set("SYSFS_PATH", tree);
+  set("EFA_EMU_HOST", host);
+  set("HOSTNAME", host);
+  return named;
+}
+
+void set_launcher_environment(const std::string& dir) {
+  const std::string shell = remote_shell_path(dir);
+  set("EFA_EMU_DIR", dir);
+  set("EFA_EMU_HOSTFILE", hostfile_path(dir));
+  set("EFA_EMU_RSH", shell);
+  // Open MPI up to 4 (ORTE), and 5 (PRRTE). Emulated hosts meet on the loopback interface only.
+  set("OMPI_MCA_plm_rsh_agent", shell);
+  set("OMPI_MCA_oob_tcp_if_include", "lo");
+  set("PRTE_MCA_plm_ssh_agent", shell);
+  set("PRTE_MCA_prte_if_include", "lo");
+  // MPICH and its relatives (Hydra).
+  set("HYDRA_LAUNCHER", "ssh");
+  set("HYDRA_LAUNCHER_EXEC", shell);
+}
+
+Error execute(const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command) {
+    arguments.push_back(const_cast<char*>(word.c_str()));
+  }
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  const int error = errno;
+  const std::string& program = command[0];
+  const bool is_path = program.find('/') != std::string::npos;
+  if (error == ENOENT && is_path && exists(program)) {
+    return {error, fmt::format("cannot run '{}': its interpreter does not exist", program),
+            "check its first line"};
+  }
+  if (error == ENOENT) {
+    return {
+        error,
+        fmt::format("there is no program '{}'{}", program, is_path ? "" : " in the search path"),
+        "install it or give its full path"};
+  }
+  return {error, fmt::format("cannot run '{}': {}", program, std::strerror(error)),
+          error == EACCES ? "make it an executable file (chmod +x)" : "check the file"};
+}
+
+}  // namespace efa::emu
