@@ -5,12 +5,15 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -82,10 +85,37 @@ class ArrayMemory final : public DmaSpace {
   DmaSegment hidden_;
 };
 
+/// Every call of the device to the data path, in order, as text.
+class RecordedHooks final : public DataPathHooks {
+ public:
+  void qp_created(QueuePair& qp) override { note("qp_created", qp.number); }
+  void qp_modified(QueuePair& qp, efa_qp_state from) override {
+    calls.push_back("qp_modified " + std::to_string(qp.number) + ": " + std::to_string(from) +
+                    " to " + std::to_string(qp.state));
+  }
+  void qp_destroyed(QueuePair& qp) override { note("qp_destroyed", qp.number); }
+  void cq_created(CompletionQueue& cq) override { note("cq_created", cq.config().number); }
+  void cq_destroyed(CompletionQueue& cq) override { note("cq_destroyed", cq.config().number); }
+  void ah_destroyed(std::uint16_t ah, std::uint16_t pd) override {
+    calls.push_back("ah_destroyed " + std::to_string(ah) + " of PD " + std::to_string(pd));
+  }
+  void device_reset() override { calls.push_back("device_reset"); }
+
+  std::vector<std::string> calls;
+
+ private:
+  void note(const char* call, unsigned number) {
+    calls.push_back(std::string(call) + " " + std::to_string(number));
+  }
+};
+
 /// Every vector that was signalled, in order.
 class RecordedInterrupts final : public InterruptSink {
  public:
-  void signal(unsigned vector) noexcept override { vectors.push_back(vector); }
+  void signal(unsigned vector) noexcept override {
+    vectors.push_back(vector);
+    if (handler) handler(vector);
+  }
 
   std::size_t count(unsigned vector) const {
     std::size_t n = 0;
@@ -94,7 +124,16 @@ class RecordedInterrupts final : public InterruptSink {
   }
 
   std::vector<unsigned> vectors;
+  std::function<void(unsigned)> handler;  ///< may be empty; runs inside signal()
 };
+
+inline constexpr auto kSuccess = EFA_AQ_COMPLETION_STATUS_SUCCESS;
+inline constexpr auto kNoResources = EFA_AQ_COMPLETION_STATUS_RESOURCE_ALLOCATION_FAILURE;
+inline constexpr auto kBadOpcode = EFA_AQ_COMPLETION_STATUS_BAD_OPCODE;
+inline constexpr auto kUnsupported = EFA_AQ_COMPLETION_STATUS_UNSUPPORTED_OPCODE;
+inline constexpr auto kMalformed = EFA_AQ_COMPLETION_STATUS_MALFORMED_REQUEST;
+inline constexpr auto kIllegal = EFA_AQ_COMPLETION_STATUS_ILLEGAL_PARAMETER;
+inline constexpr auto kBusy = EFA_AQ_COMPLETION_STATUS_RESOURCE_BUSY;
 
 /// Status and body of one admin command.
 template <class Response>
@@ -104,6 +143,19 @@ struct Answer {
 
   bool ok() const { return status == EFA_AQ_COMPLETION_STATUS_SUCCESS; }
 };
+
+/// A command of which only one number counts.
+template <class Command, class Number>
+Command numbered(Number Command::*field, std::uint32_t number) {
+  Command command{};
+  command.*field = static_cast<Number>(number);
+  return command;
+}
+
+/// Identity of test device number `last`.
+inline DeviceIdentity default_identity(std::uint8_t last = 1) {
+  return {Gid::from_mac({0x02, 0, 0, 0, 0, last}), {0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0, last}};
+}
 
 /// One device of generation `name` with its surroundings.
 struct Rig {
@@ -115,10 +167,6 @@ struct Rig {
         doorbells(doorbell_bytes),
         device(*find_profile(name), identity, options,
                DeviceEnvironment{memory, interrupts, clock, llq.span(), doorbells.span()}) {}
-
-  static DeviceIdentity default_identity(std::uint8_t last = 1) {
-    return {Gid::from_mac({0x02, 0, 0, 0, 0, last}), {0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0, last}};
-  }
 
   /// Executes `command` as `opcode`.
   template <class Response, class Command>
@@ -239,6 +287,43 @@ struct Rig {
     return execute<efa_reg_mr_resp>(EFA_AQ_OPCODE_REG_MR, cmd);
   }
 
+  efa_aq_completion_status dealloc_pd(std::uint32_t pd) {
+    return execute<efa_dealloc_pd_resp>(EFA_AQ_OPCODE_DEALLOC_PD,
+                                        numbered(&efa_dealloc_pd_cmd::pd, pd))
+        .status;
+  }
+  efa_aq_completion_status dealloc_uar(std::uint32_t uar) {
+    return execute<efa_dealloc_uar_resp>(EFA_AQ_OPCODE_DEALLOC_UAR,
+                                         numbered(&efa_dealloc_uar_cmd::uar, uar))
+        .status;
+  }
+  efa_aq_completion_status destroy_eq(std::uint32_t eqn) {
+    return execute<efa_destroy_eq_resp>(EFA_AQ_OPCODE_DESTROY_EQ,
+                                        numbered(&efa_destroy_eq_cmd::eqn, eqn))
+        .status;
+  }
+  efa_aq_completion_status destroy_cq(std::uint32_t cq) {
+    return execute<efa_destroy_cq_resp>(EFA_AQ_OPCODE_DESTROY_CQ,
+                                        numbered(&efa_destroy_cq_cmd::cq_idx, cq))
+        .status;
+  }
+  efa_aq_completion_status destroy_qp(std::uint32_t handle) {
+    return execute<efa_destroy_qp_resp>(EFA_AQ_OPCODE_DESTROY_QP,
+                                        numbered(&efa_destroy_qp_cmd::qp_handle, handle))
+        .status;
+  }
+  efa_aq_completion_status dereg_mr(std::uint32_t key) {
+    return execute<efa_dereg_mr_resp>(EFA_AQ_OPCODE_DEREG_MR,
+                                      numbered(&efa_dereg_mr_cmd::l_key, key))
+        .status;
+  }
+  efa_aq_completion_status destroy_ah(std::uint16_t ah, std::uint16_t pd) {
+    efa_destroy_ah_cmd cmd{};
+    cmd.ah = ah;
+    cmd.pd = pd;
+    return execute<efa_destroy_ah_resp>(EFA_AQ_OPCODE_DESTROY_AH, cmd).status;
+  }
+
   ArrayMemory memory;
   RecordedInterrupts interrupts;
   ManualClock clock;
@@ -246,13 +331,5 @@ struct Rig {
   ZeroedBytes doorbells;
   Device device;
 };
-
-/// Admin commands that need nothing but a number.
-template <class Command>
-Command numbered(std::uint16_t Command::*field, std::uint16_t number) {
-  Command command{};
-  command.*field = number;
-  return command;
-}
 
 }  // namespace efa::emu::test
