@@ -51,6 +51,13 @@ Nanoseconds wait_after(Nanoseconds idle) noexcept {
       ->wait;
 }
 
+// Without a spare core, giving up the processor costs a whole turn of a client that polls, while a
+// short sleep brings the engine back in front of it. A yield that took this long tells; then the
+// engine sleeps between passes for a while before it tries to spin again.
+constexpr Nanoseconds kLongYield = 100'000;
+constexpr Nanoseconds kNoSpareCoreFor = 20'000'000;
+constexpr Nanoseconds kShortSleep = 20'000;
+
 constexpr std::uint64_t kListenerEvent = UverbsServer::kEventLimit;
 constexpr std::uint64_t kSignalEvent = UverbsServer::kEventLimit + 1;
 // Passes over the doorbells between two looks at everything else.
@@ -120,6 +127,7 @@ class Engine {
   bool listening_ = true;
   bool ended_ = false;
   Nanoseconds last_work_ = 0;
+  Nanoseconds crowded_until_ = 0;  ///< no spare core was seen until then
 };
 
 Result<void> Engine::start() {
@@ -193,7 +201,8 @@ Nanoseconds Engine::waiting_time(Nanoseconds now) const {
   const Nanoseconds due = fabric_.next_due();
   const Nanoseconds until_due = due == ~Nanoseconds{0} ? due : due > now ? due - now : 0;
   if (!anything_to_watch()) return until_due;
-  return std::min(until_due, wait_after(now - last_work_));
+  const Nanoseconds wait = wait_after(now - last_work_);
+  return std::min(until_due, now < crowded_until_ ? std::max(wait, kShortSleep) : wait);
 }
 
 void Engine::look(Nanoseconds wait) {
@@ -247,13 +256,16 @@ Result<int> Engine::run() {
       if (++passes % kPassesPerLook == 0) look(0);
       continue;
     }
-    const Nanoseconds wait = waiting_time(clock_.now());
+    const Nanoseconds now = clock_.now();
+    const Nanoseconds wait = waiting_time(now);
     if (wait != 0) {
       look(wait);
-    } else {
-      if (++passes % kPassesPerLook == 0) look(0);
-      ::sched_yield();
+      continue;
     }
+    if (++passes % kPassesPerLook == 0) look(0);
+    ::sched_yield();
+    const Nanoseconds back = clock_.now();
+    if (back - now >= kLongYield) crowded_until_ = back + kNoSpareCoreFor;
   }
   launcher_->end_descendants();
   report();

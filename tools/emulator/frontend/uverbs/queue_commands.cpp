@@ -246,7 +246,10 @@ int Context::create_qp(Call& call) {
       cap.max_recv_sge > limits.max_wr_recv_sges || cap.max_inline_data > device.inline_buf_size_ex)
     return EINVAL;
   if (request.rq_ring_size > limits.max_rq_depth * sizeof(efa_rx_desc)) return EINVAL;
-  if (attributes.has(UVERBS_ATTR_CREATE_QP_SRQ_HANDLE) || create_flags != 0) return EOPNOTSUPP;
+  // Every WQE has a CQE anyway; other creation flags are for other kinds of hardware.
+  if (attributes.has(UVERBS_ATTR_CREATE_QP_SRQ_HANDLE) ||
+      (create_flags & ~std::uint32_t{IB_UVERBS_QP_CREATE_SQ_SIG_ALL}) != 0)
+    return EOPNOTSUPP;
   if (type == kQpTypeDriver && request.driver_qp_type != 0) return EOPNOTSUPP;
 
   auto object = std::make_unique<QpObject>();
@@ -283,6 +286,7 @@ int Context::create_qp(Call& call) {
   qp.handle = created.qp_handle;
   qp.number = created.qp_num;
   qp.verbs_type = type;
+  qp.sq_sig_all = (create_flags & IB_UVERBS_QP_CREATE_SQ_SIG_ALL) != 0;
   qp.cap = cap;
   qp.pd = pd;
   qp.send_cq = send_cq;
@@ -413,6 +417,7 @@ int Context::query_qp(Call& call) {
   response.sq_draining = device.sq_draining;
   response.rnr_retry = device.rnr_retry;
   response.port_num = 1;
+  response.sq_sig_all = qp->sq_sig_all;
   response.max_send_wr = qp->cap.max_send_wr;
   response.max_recv_wr = qp->cap.max_recv_wr;
   response.max_send_sge = qp->cap.max_send_sge;
