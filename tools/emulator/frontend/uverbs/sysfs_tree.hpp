@@ -9,10 +9,8 @@
 
 namespace efa::emu {
 
-/// Name of the PCI function of device number `device` of a host: "0000:00:06.0", ... At most
-/// kMaxDevicesPerHost devices.
+/// Name of the PCI function of device number `device` (below 6656) of a host: "0000:00:06.0", ...
 std::string pci_name(std::size_t device);
-inline constexpr std::size_t kMaxDevicesPerHost = 26 * 256;
 
 /// Writes the tree of `host` below the new directory `root`: class/infiniband,
 /// class/infiniband_verbs, bus/pci and devices/, linked among each other as in the real /sys
