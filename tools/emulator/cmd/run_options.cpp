@@ -46,6 +46,11 @@ class HelpText : public CLI::Formatter {
   std::string make_usage(const CLI::App*, std::string) const override {
     return "Usage: efa-emu run [OPTIONS] -- COMMAND [ARGUMENTS]\n";
   }
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    // CLI11 would show the default of the value as --stats{text}.
+    return option->check_lname("stats") ? "--stats[=text|json]"
+                                        : CLI::Formatter::make_option_name(option, positional);
+  }
 };
 
 void declare(CLI::App& app, Typed& typed) {
@@ -93,12 +98,13 @@ Result<std::uint64_t> parse_number(const char* option, const std::string& text, 
   if (error != std::errc{} || stop != end || number < least || number > most) {
     return fail(EINVAL,
                 fmt::format("{}: '{}' is no number from {} to {}", option, text, least, most),
-                fmt::format("for example {} {}", option, std::max<std::uint64_t>(least, 2)));
+                "write it in decimal digits");
   }
   return number;
 }
 
-/// Assigns the outcome of a parser, or keeps the first error with the option's name before it.
+/// Assigns the outcomes of parsers; keeps the first error, with the option's name (if any) before
+/// it.
 class Assignments {
  public:
   template <class Target, class Value>
@@ -107,7 +113,7 @@ class Assignments {
       target = static_cast<Target>(*value);
     } else if (!error_) {
       error_ = value.error();
-      if (!error_->what.starts_with("--")) {
+      if (*option != '\0' && !error_->what.starts_with("--")) {
         error_->what = fmt::format("{}: {}", option, error_->what);
       }
     }
@@ -238,6 +244,15 @@ Result<void> add_rnr_faults(const std::vector<std::string>& texts, Topology& top
   return {};
 }
 
+Result<Nanoseconds> parse_timeout(const std::string& text) {
+  auto duration = parse_duration(text);
+  if (duration && *duration == 0) {
+    return fail(EINVAL, fmt::format("'{}' leaves a peer no time to answer", text),
+                "give a time such as 2s");
+  }
+  return duration;
+}
+
 Result<Topology> complete_topology(const Typed& typed) {
   auto topology = base_topology(typed);
   if (!topology) {
@@ -247,7 +262,7 @@ Result<Topology> complete_topology(const Typed& typed) {
   given.set_if_given("--seed", typed.seed, topology->seed, [](const std::string& text) {
     return parse_number("--seed", text, 0, UINT64_MAX);
   });
-  given.set_if_given("--timeout", typed.timeout, topology->transport_timeout, parse_duration);
+  given.set_if_given("--timeout", typed.timeout, topology->transport_timeout, parse_timeout);
   for (const auto& step : {given.result(), add_impairment(typed, *topology),
                            add_rnr_faults(typed.rnr_at, *topology), validate(*topology)}) {
     if (!step) {
@@ -280,13 +295,26 @@ Result<RunOptions> options_from(const Typed& typed) {
   Assignments given;
   given.set("--mode", options.mode, parse_mode(typed.mode));
   given.set("--stats", options.stats, parse_stats(typed));
-  given.set("--topology", options.topology, complete_topology(typed));
+  given.set("", options.topology, complete_topology(typed));
   if (auto good = given.result(); !good) {
     return tl::unexpected<Error>(good.error());
   }
   options.stats_file = typed.stats_file;
   options.device.strict = typed.strict;
   return options;
+}
+
+/// CLI11 says "--hosts: 1 required N missing" or "--hosts: At Most 1 required but received 2".
+Error explain(const CLI::ParseError& problem) {
+  const std::string text = problem.what();
+  const std::string option = text.substr(0, text.find(':'));
+  if (text.ends_with("missing")) {
+    return {EINVAL, option + " has no value", kSeeHelp};
+  }
+  if (text.find("but received") != std::string::npos) {
+    return {EINVAL, option + " is given more than once", "give it once"};
+  }
+  return {EINVAL, text, kSeeHelp};
 }
 
 Error unexpected_word(const std::string& word, bool separated) {
@@ -314,7 +342,7 @@ Result<RunRequest> parse_run(const std::vector<std::string>& words) {
   } catch (const CLI::CallForHelp&) {
     return RunRequest{{}, app.help()};
   } catch (const CLI::ParseError& problem) {
-    return fail(EINVAL, problem.what(), kSeeHelp);
+    return tl::unexpected<Error>(explain(problem));
   }
   if (const auto extras = app.remaining(); !extras.empty()) {
     return tl::unexpected<Error>(unexpected_word(extras.front(), separated));
