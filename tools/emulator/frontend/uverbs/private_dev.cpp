@@ -23,10 +23,10 @@ constexpr const char* kDev = "/dev";
 constexpr const char* kInfiniband = "/dev/infiniband";
 constexpr std::string_view kNodePrefix = "/dev/infiniband/uverbs";
 
-tl::unexpected<Error> mounts_denied(const char* step) {
+tl::unexpected<Error> mounts_denied(const std::string& step) {
   const int error = errno;
   return fail(error, fmt::format("one-trap mode: {} is denied: {}", step, std::strerror(error)),
-              "use --mode path, or allow mounts or user namespaces here");
+              "use --mode path, or allow mounts and user namespaces here");
 }
 
 bool mount_onto(const std::string& source, const std::string& target) {
@@ -124,8 +124,12 @@ std::optional<unsigned> uverbs_node_index(const std::string& path, std::size_t c
 }
 
 Result<void> enter_private_mounts() {
-  if (unshare(CLONE_NEWNS) != 0 && !unshare_as_user(CLONE_NEWNS)) {
-    return mounts_denied("a mount namespace");
+  if (unshare(CLONE_NEWNS) != 0) {
+    const int error = errno;
+    if (!unshare_as_user(CLONE_NEWNS)) {
+      return mounts_denied(
+          fmt::format("a mount namespace is denied ({}), a user namespace", std::strerror(error)));
+    }
   }
   // A new namespace shares mount events with its parent where that was set up so: cut that.
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
