@@ -170,7 +170,7 @@ struct Rig {
 
   /// Executes `command` as `opcode`.
   template <class Response, class Command>
-  Answer<Response> execute(efa_aq_opcode opcode, Command command) {
+  Answer<Response> execute(unsigned opcode, Command command) {
     command.aq_common_desc.opcode = static_cast<std::uint8_t>(opcode);
     std::array<std::byte, kAdminEntrySize> in{};
     std::array<std::byte, kAdminEntrySize> out{};
