@@ -71,6 +71,11 @@ std::uint32_t DataPath::packets_of(std::uint32_t bytes) const noexcept {
   return bytes <= mtu ? 1 : (bytes - 1) / mtu + 1;
 }
 
+/// MTU-sized packets that begin within [offset, offset + length) of a message.
+std::uint32_t DataPath::packets_in(std::uint32_t offset, std::uint32_t length) const noexcept {
+  return packets_of(offset + length) - (offset == 0 ? 0 : packets_of(offset));
+}
+
 void DataPath::count_event(QueuePair& qp, unsigned event) {
   for (const QueuePair::Attachment& attachment : qp.counters)
     if (attachment.events & (1u << event)) attachment.counter->add(1);
@@ -124,6 +129,16 @@ void DataPath::complete_receive(QueuePair& qp, const Packet& packet, efa_comp_st
   qp.recv_cq->push(qp.recv_sub_cq, cqe);
   count_event(
       qp, good ? EFA_EVENT_COUNTER_QP_EVENT_RECV_COMP : EFA_EVENT_COUNTER_QP_EVENT_RECV_COMP_ERR);
+}
+
+/// Nobody sent anything: only what every error CQE tells is set (I8).
+void DataPath::complete_flushed_receive(QueuePair& qp, std::uint16_t req_id) {
+  efa_rx_cdesc_ex cqe{};
+  fill_common(cqe.base.common, req_id, EFA_COMP_STATUS_FLUSHED, EFA_QUEUE_TYPE_RECV_QUEUE,
+              EFA_SEND_OP_TYPE_SEND, qp.number);
+  cqe.base.ah = EFA_AH_INVALID;
+  qp.recv_cq->push(qp.recv_sub_cq, cqe);
+  count_event(qp, EFA_EVENT_COUNTER_QP_EVENT_RECV_COMP_ERR);
 }
 
 }  // namespace efa::emu

@@ -2,10 +2,14 @@
 #include "datapath/data_path.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace efa::emu {
 
 namespace {
+
+// What long transfers move together in one pass over the queues.
+constexpr std::uint64_t kBytesPerPass = 4 << 20;
 
 std::uint32_t load_doorbell(const std::uint32_t* word) noexcept {
   // Pairs with the host's flush before its doorbell store: what the doorbell announces is visible.
@@ -28,33 +32,42 @@ DataPath::~DataPath() {
   device_.connect(nullptr);
 }
 
-QpContext* DataPath::context_of(const QueuePair& qp) noexcept {
-  const auto found = contexts_.find(qp.number);
+QpContext* DataPath::find_context(std::uint16_t qp) noexcept {
+  const auto found = contexts_.find(qp);
   return found == contexts_.end() ? nullptr : found->second.get();
 }
 
 bool DataPath::poll() {
+  // Receives first: whoever waits for one was there before the new WQEs.
+  bool worked = poll_receive_doorbells();
+  worked |= poll_send_doorbells();
+  for (const CqWatch& watch : armed_cqs_) watch.cq->doorbell_sampled(load_doorbell(watch.word));
+  worked |= continue_transfers();
+  return worked;
+}
+
+bool DataPath::poll_send_doorbells() {
   bool worked = false;
-  for (std::size_t i = 0; i < watched_.size(); ++i) {
-    SqWatch& watch = watched_[i];
+  for (SqWatch& watch : watched_) {
     const auto value = static_cast<std::uint16_t>(efa_sq_doorbell_pc(load_doorbell(watch.word)));
     if (value == watch.last || !take_send_queue(*watch.context, value)) continue;
     watch.last = watch.context->qp.sq.consumed;
     worked = true;
   }
-  for (const CqWatch& watch : armed_cqs_) watch.cq->doorbell_sampled(load_doorbell(watch.word));
-  if (!receive_watch_.empty() && poll_receive_doorbells()) worked = true;
-  if (!continuing_.empty()) {
-    continuing_now_.swap(continuing_);
-    for (const MessageRef ref : continuing_now_)
-      if (Message* message = messages_.find(ref); message != nullptr) {
-        message->continues = false;
-        begin(*message);
-      }
-    continuing_now_.clear();
-    worked = true;
-  }
   return worked;
+}
+
+/// One slice for each long transfer, as far as this pass's share goes; the rest is first next time.
+bool DataPath::continue_transfers() {
+  if (continuing_.empty()) return false;
+  continuing_now_.swap(continuing_);
+  const std::uint64_t enough = moved_ + kBytesPerPass;
+  auto next = continuing_now_.begin();
+  for (; next != continuing_now_.end() && moved_ < enough; ++next)
+    if (Message* message = messages_.find(*next)) begin(*message);
+  continuing_.insert(continuing_.begin(), next, continuing_now_.end());
+  continuing_now_.clear();
+  return true;
 }
 
 bool DataPath::poll_receive_doorbells() {
@@ -72,7 +85,7 @@ bool DataPath::poll_receive_doorbells() {
       if (context.qp.state == EFA_QP_STATE_ERR)
         flush_receives(context);
       else
-        wake_waiters(context);
+        wake_waiters(std::exchange(context.waiters, {}));
     }
     if (context.waiters.empty() && context.qp.state != EFA_QP_STATE_ERR) {
       receive_watch_[i] = receive_watch_.back();
@@ -84,10 +97,8 @@ bool DataPath::poll_receive_doorbells() {
   return worked;
 }
 
-void DataPath::wake_waiters(QpContext& context) {
-  // Those that still find no receive line up again.
-  std::deque<Waiter> waiters;
-  waiters.swap(context.waiters);
+/// Tries again; those that still find no receive line up anew.
+void DataPath::wake_waiters(std::vector<Waiter> waiters) {
   for (const Waiter& waiter : waiters) {
     Message* message = waiter.requester->messages_.find(waiter.message);
     if (message == nullptr) continue;
@@ -106,7 +117,7 @@ void DataPath::qp_created(QueuePair& qp) {
 }
 
 void DataPath::qp_modified(QueuePair& qp, efa_qp_state from) {
-  QpContext* context = context_of(qp);
+  QpContext* context = find_context(qp.number);
   if (context == nullptr) return;
   switch (qp.state) {
     case EFA_QP_STATE_RESET:
@@ -135,7 +146,7 @@ void DataPath::start_over(QpContext& context) {
   if (qp.rq.descriptors != 0) clear_doorbell(device_.doorbell_word(qp.rq.db_offset));
   for (SqWatch& watch : watched_)
     if (watch.context == &context) watch.last = 0;
-  wake_waiters(context);
+  wake_waiters(std::exchange(context.waiters, {}));
 }
 
 void DataPath::fail_queue_pair(QpContext& context) {
@@ -143,7 +154,7 @@ void DataPath::fail_queue_pair(QpContext& context) {
   context.qp.draining = false;
   flush(context);
   flush_receives(context);
-  wake_waiters(context);
+  wake_waiters(std::exchange(context.waiters, {}));
   watch_receives(context);
 }
 
@@ -171,7 +182,7 @@ void DataPath::qp_destroyed(QueuePair& qp) {
   finished_.push_back({qp.number, qp.type, qp.stats});
   forget_messages(*context);
   unwatch(*context);
-  wake_waiters(*context);
+  wake_waiters(std::move(context->waiters));
 }
 
 std::vector<QpRecord> DataPath::queue_pairs() const {
@@ -203,43 +214,30 @@ void DataPath::ah_destroyed(std::uint16_t ah, std::uint16_t pd) {
 }
 
 void DataPath::device_reset() {
-  std::deque<Waiter> waiters;
+  ++life_;  // from now on, what was on its way here ends with REMOTE_ERROR_ABORT
+  std::vector<Waiter> waiters;
   for (const auto& [number, context] : contexts_) {
+    finished_.push_back({number, context->qp.type, context->qp.stats});
     forget_messages(*context);
-    for (const Waiter& waiter : context->waiters) waiters.push_back(waiter);
+    waiters.insert(waiters.end(), context->waiters.begin(), context->waiters.end());
   }
-  contexts_.clear();
   watched_.clear();
   armed_cqs_.clear();
   receive_watch_.clear();
-  done_.clear();
-  for (const Waiter& waiter : waiters)
-    if (Message* message = waiter.requester->messages_.find(waiter.message))
-      waiter.requester->finish(*message, EFA_COMP_STATUS_REMOTE_ERROR_ABORT);
+  contexts_.clear();
+  wake_waiters(std::move(waiters));
 }
 
 void DataPath::on_event(const Event& event) {
   switch (event.kind) {
     case Event::Kind::kRequestArrives:
-      request_arrived(event);
-      break;
+      return request_arrived(event);
     case Event::Kind::kReplyArrives:
-      reply_arrived(event);
-      break;
+      return reply_arrived(event);
     case Event::Kind::kRetransmit:
-      retransmit(event);
-      break;
+      return retransmit(event);
     case Event::Kind::kRnrRetry:
-      if (Message* message = messages_.find(event.message); message != nullptr) {
-        if (message->part_size != 0) {
-          send_part(*message, event.part);
-        } else if (message->parked && message->parks == event.part) {
-          message->parked = false;
-          if (message->rnr_left != kRnrForever) --message->rnr_left;
-          begin(*message);
-        }
-      }
-      break;
+      return retry_not_ready(event);
   }
 }
 

@@ -7,9 +7,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+
 #include <memory>
-#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -27,9 +26,8 @@ class DataPath;
 struct Peer {
   DataPath* responder = nullptr;
   Route route;
-  bool heard = false;  ///< it answered at least once (I8: status 13 or 15)
-  std::uint64_t next_sequence = 1;
-  std::set<std::uint64_t> outstanding;  ///< sequences of unfinished messages (imperfect path)
+  Nanoseconds round_trip = 0;  ///< at most, when nothing queues up
+  bool heard = false;          ///< it answered at least once (I8: status 13 or 15)
 };
 
 /// A message of some requester that waits for a receive to be posted.
@@ -44,7 +42,7 @@ struct QpContext {
   QueuePair& qp;
   Message* oldest = nullptr;  ///< outstanding messages, in posting order
   Message* newest = nullptr;
-  std::deque<Waiter> waiters;      ///< as responder: senders that found no receive
+  std::vector<Waiter> waiters;     ///< as responder: senders that found no receive
   std::uint16_t receive_mark = 0;  ///< RQ doorbell value when the waiters last looked
 };
 
@@ -119,26 +117,33 @@ class DataPath final : public DataPathHooks, public Endpoint {
   };
 
   // data_path.cpp
-  QpContext* context_of(const QueuePair& qp) noexcept;
+  QpContext* find_context(std::uint16_t qp) noexcept;
   void start_over(QpContext& context);
   void fail_queue_pair(QpContext& context);
   void forget_messages(QpContext& context);
   void unwatch(QpContext& context);
-  void wake_waiters(QpContext& context);
+  void wake_waiters(std::vector<Waiter> waiters);
   void watch_receives(QpContext& context);
+  bool poll_send_doorbells();
   bool poll_receive_doorbells();
+  bool continue_transfers();
 
   // requester.cpp
   bool take_send_queue(QpContext& context, std::uint16_t value);
+  bool fetch(QpContext& context, std::uint16_t value);
   void post(QpContext& context, const std::byte* wqe);
   efa_comp_status fast_registration(QpContext& context, const std::byte* wqe,
                                     const SendRequest& request);
   Peer* peer_of(const AddressHandle& ah);
   void begin(Message& message);
   void begin_datagram(Message& message);
+  efa_comp_status deliver(Message& message, std::uint32_t offset, std::uint32_t length, bool last);
   void run_direct(Message& message);
+  void count_direct(const Message& message, std::uint32_t length, efa_comp_status status);
   void not_ready(Message& message);
+  void retry_not_ready(const Event& event);
   void line_up(Message& message);
+  void leave_line(const Message& message);
   void flush(QpContext& context);
   void finish(Message& message, efa_comp_status status);
   void retire(Message& message);
@@ -151,16 +156,21 @@ class DataPath final : public DataPathHooks, public Endpoint {
   void pump(Message& message);
   void send_part(Message& message, std::uint32_t part);
   void request_arrived(const Event& event);
-  void reply(const Event& request, efa_comp_status status);
+  void datagram_arrived(DataPath& requester, Message& message);
+  efa_comp_status deliver_part(Message& message, std::uint32_t index);
+  void reply(const Event& request, efa_comp_status status, std::uint32_t bytes);
   void reply_arrived(const Event& event);
+  void not_ready_reply(Message& message, const Event& event);
   void retransmit(const Event& event);
 
   // responder.cpp
   efa_comp_status accept(const Packet& packet);
   efa_comp_status accept_send(QpContext& context, const Packet& packet);
   efa_comp_status accept_rdma(QpContext& context, const Packet& packet);
-  efa_comp_status accept_immediate(QpContext& context, const Packet& packet);
-  bool take_receive(QueuePair& qp);
+  void accept_immediate(QpContext& context, const Packet& packet);
+  bool take_receive(QpContext& context);
+  efa_comp_status claim_receive(QpContext& context);
+  bool receive_segments(const QueuePair& qp, std::uint64_t length);
   efa_comp_status place(QpContext& context, const Packet& packet, const Buffer& payload);
   bool injected_not_ready();
   void flush_receives(QpContext& context);
@@ -169,8 +179,10 @@ class DataPath final : public DataPathHooks, public Endpoint {
   void complete_send(QueuePair& qp, const SendRequest& request, efa_comp_status status);
   void complete_receive(QueuePair& qp, const Packet& packet, efa_comp_status status,
                         std::uint16_t req_id, std::uint32_t length, bool unsolicited);
+  void complete_flushed_receive(QueuePair& qp, std::uint16_t req_id);
   void count_event(QueuePair& qp, unsigned event);
   std::uint32_t packets_of(std::uint32_t bytes) const noexcept;
+  std::uint32_t packets_in(std::uint32_t offset, std::uint32_t length) const noexcept;
 
   Device& device_;
   Switch& fabric_;
@@ -188,17 +200,13 @@ class DataPath final : public DataPathHooks, public Endpoint {
   std::vector<MessageRef> continuing_now_;
 
   std::vector<std::unique_ptr<Peer>> peers_;  ///< by port of the switch
-  struct DoneSet {
-    std::unordered_map<std::uint64_t, std::uint8_t> status;  ///< sequence -> answer given
-    std::uint64_t floor = 0;
-  };
-  std::unordered_map<unsigned, DoneSet> done_;  ///< as responder, by source port
-
-  std::uint64_t deliveries_ = 0;
-  RecvRequest receive_;                      ///< scratch of the responder
-  std::vector<DmaSegment> local_segments_;   ///< scratch of the requester
-  std::vector<DmaSegment> remote_segments_;  ///< scratch of the responder
-  std::vector<std::byte> datagram_;          ///< scratch: UD header and payload
+  std::uint32_t life_ = 0;                    ///< resets of the device so far
+  std::uint64_t deliveries_ = 0;              ///< as responder: times that a receive was asked for
+  std::uint64_t moved_ = 0;                   ///< direct path: bytes, ever
+  RecvRequest receive_;                       ///< scratch of the responder
+  std::vector<DmaSegment> local_segments_;    ///< scratch of the requester
+  std::vector<DmaSegment> remote_segments_;   ///< scratch of the responder
+  std::vector<std::byte> datagram_;           ///< scratch: UD header and payload
 };
 
 }  // namespace efa::emu

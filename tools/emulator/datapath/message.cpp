@@ -10,10 +10,9 @@ void Message::recycle() {
   deadline = 0;
   moved = 0;
   rnr_left = 0;
-  parked = lined_up = continues = false;
+  parked = lined_up = false;
   parks = 0;
-  sequence = 0;
-  part_size = next_part = unanswered = 0;
+  part_size = next_part = unanswered = delivered = 0;
   parts.clear();
   snapshot.clear();
 }

@@ -54,9 +54,10 @@ struct SendRequest {
 
 /// One packet's worth of a message on an imperfect path.
 struct Part {
-  bool answered = false;
-  bool sent = false;
-  std::uint8_t transmissions = 0;
+  bool delivered = false;     ///< the responder executed it: never again, whatever still arrives
+  bool answered = false;      ///< and the requester knows
+  std::uint8_t status = 0;    ///< what the responder answered, once delivered
+  std::uint32_t attempt = 0;  ///< current transmission; older answers and timers do not count
 };
 
 struct Message {
@@ -68,6 +69,8 @@ struct Message {
   Peer* peer = nullptr;     ///< nullptr: nobody has the destination GID
   std::uint16_t source_qp = 0;
   std::uint16_t source_pd = 0;
+  efa_qp_type transport = EFA_QP_TYPE_UD;
+  std::uint32_t responder_life = 0;  ///< of the peer's device when the WQE was fetched
 
   Nanoseconds deadline = 0;   ///< transport time limit
   std::uint32_t moved = 0;    ///< direct path: bytes transferred so far
@@ -75,12 +78,11 @@ struct Message {
   bool parked = false;        ///< found no receive; goes on when one is posted or a timer runs out
   bool lined_up = false;      ///< has an entry among the waiters of the responder's queue pair
   std::uint32_t parks = 0;    ///< times it was parked: tells an old timer from the current one
-  bool continues = false;     ///< direct path: in the list of transfers to go on with
 
-  std::uint64_t sequence = 0;   ///< imperfect path only
   std::uint32_t part_size = 0;  ///< bytes; 0 = direct path
   std::uint32_t next_part = 0;
-  std::uint32_t unanswered = 0;
+  std::uint32_t unanswered = 0;  ///< parts, or copies of a datagram, under way
+  std::uint32_t delivered = 0;   ///< parts
   std::vector<Part> parts;
   std::vector<std::byte> snapshot;  ///< UD on an imperfect path: the payload as it was sent
 

@@ -11,40 +11,66 @@ namespace {
 
 // WQEs taken from one queue before the others get their turn.
 constexpr unsigned kBatch = 64;
-// Bytes that one transfer moves before other queues get their turn: 1 MiB is about 0.1 ms.
+// Bytes that one transfer, or one queue's new WQEs, move before the others get their turn: 1 MiB is
+// about 0.1 ms.
 constexpr std::uint32_t kSlice = 1 << 20;
 // A receiver's doorbell wakes waiters at once; the timer serves finite retries and injected faults.
 constexpr std::uint32_t kMaxBackoffShift = 6;
 
+/// An invalidation waits for all earlier WQEs of its queue (I3.4).
+bool waits_for_earlier(const std::byte* wqe) noexcept {
+  efa_tx_meta_desc meta;
+  std::memcpy(&meta, wqe, sizeof(meta));
+  return efa_tx_meta_desc_op_type(&meta) == EFA_SEND_OP_TYPE_FAST_INV;
+}
+
+std::uint16_t distance(std::uint16_t from, std::uint16_t to) noexcept {
+  return static_cast<std::uint16_t>(to - from);
+}
+
 }  // namespace
 
+/// Looks at the doorbell value of a send queue. True if it led to anything.
 bool DataPath::take_send_queue(QpContext& context, std::uint16_t value) {
   QueuePair& qp = context.qp;
   if (qp.state != EFA_QP_STATE_RTS && qp.state != EFA_QP_STATE_ERR) return false;
-  if (static_cast<std::uint16_t>(value - qp.sq.consumed) > qp.sq.depth) {
-    // More WQEs than the queue holds: the producer is confused (I6).
-    qp.sq.consumed = qp.sq.seen = value;
-    fail_queue_pair(context);
-    return true;
-  }
+  const std::uint32_t fresh = distance(qp.sq.seen, value);
   qp.sq.seen = value;
-  const Profile& profile = device_.profile();
-  if (qp.state == EFA_QP_STATE_RTS && device_.options().strict && profile.max_tx_batch != 0 &&
-      static_cast<std::uint16_t>(value - qp.sq.consumed) * qp.sq.wqe_size >
-          profile.max_tx_batch * 64u) {
+  if (distance(qp.sq.consumed, value) > qp.sq.depth) {
+    // More WQEs than the queue holds: the producer is confused (I6).
+    qp.sq.consumed = value;
     fail_queue_pair(context);
     return true;
   }
+  const std::uint32_t limit = device_.profile().max_tx_batch * sizeof(efa_tx_wqe);
+  if (qp.state == EFA_QP_STATE_RTS && device_.options().strict && limit != 0 &&
+      fresh * qp.sq.wqe_size > limit) {
+    fail_queue_pair(context);
+    return true;
+  }
+  return fetch(context, value);
+}
+
+/// Takes WQEs up to `value`, or as many as are this queue's turn.
+bool DataPath::fetch(QpContext& context, std::uint16_t value) {
+  QueuePair& qp = context.qp;
   const std::byte* ring = device_.environment().llq.data() + qp.sq.llq_offset;
-  for (unsigned n = 0; n < kBatch && qp.sq.consumed != value; ++n) {
+  const efa_qp_state state = qp.state;
+  const std::uint64_t enough = moved_ + kSlice;
+  bool fetched = false;
+  // A WQE may put its own queue pair into ERR, which consumes the rest.
+  for (unsigned n = 0; n < kBatch && moved_ < enough && qp.state == state; ++n) {
+    if (qp.sq.consumed == value) break;
     const std::uint32_t slot = qp.sq.consumed & (qp.sq.depth - 1);
     // Copied once: the host may change the ring while the WQE is looked at.
     std::byte wqe[sizeof(efa_tx_wqe_128)];
     std::memcpy(wqe, ring + std::size_t{slot} * qp.sq.wqe_size, qp.sq.wqe_size);
+    if (waits_for_earlier(wqe) && context.oldest != nullptr && state == EFA_QP_STATE_RTS) break;
     ++qp.sq.consumed;
     post(context, wqe);
+    fetched = true;
   }
-  return true;
+  return fetched;
 }
 
 void DataPath::post(QpContext& context, const std::byte* wqe) {
@@ -56,7 +82,7 @@ void DataPath::post(QpContext& context, const std::byte* wqe) {
     messages_.release(message);
   };
 
-  auto status = decode_send_wqe({wqe, qp.sq.wqe_size}, qp, device_.profile(), request);
+  const auto status = decode_send_wqe({wqe, qp.sq.wqe_size}, qp, device_.profile(), request);
   if (qp.state == EFA_QP_STATE_ERR) return complete(EFA_COMP_STATUS_FLUSHED);
   if (status != EFA_COMP_STATUS_OK) return complete(status);
   if (request.op == EFA_SEND_OP_TYPE_FAST_REG || request.op == EFA_SEND_OP_TYPE_FAST_INV)
@@ -69,6 +95,8 @@ void DataPath::post(QpContext& context, const std::byte* wqe) {
   message.peer = peer_of(*ah);
   message.source_qp = qp.number;
   message.source_pd = qp.pd;
+  message.transport = qp.type;
+  if (message.peer != nullptr) message.responder_life = message.peer->responder->life_;
   message.rnr_left = qp.rnr_retry;
   message.owner = &context;
   message.previous = context.newest;
@@ -86,6 +114,10 @@ Peer* DataPath::peer_of(const AddressHandle& ah) {
     peer = std::make_unique<Peer>();
     peer->responder = static_cast<DataPath*>(endpoint);
     peer->route = fabric_.route(*this, *endpoint);
+    const Topology& topology = fabric_.topology();
+    for (const Impairment& way : {impairment_between(topology, host(), endpoint->host()),
+                                  impairment_between(topology, endpoint->host(), host())})
+      peer->round_trip += way.delay + way.jitter;
   }
   return peer.get();
 }
@@ -102,34 +134,47 @@ void DataPath::begin(Message& message) {
     begin_parts(message);
 }
 
-void DataPath::run_direct(Message& message) {
-  SendRequest& request = message.request;
-  DataPath& responder = *message.peer->responder;
-  const std::uint32_t length = std::min(kSlice, request.length - message.moved);
+/// Has the responder execute `length` bytes of the message from `offset` on. The message is gone
+/// afterwards if that put its own queue pair into ERR.
+efa_comp_status DataPath::deliver(Message& message, std::uint32_t offset, std::uint32_t length,
+                                  bool last) {
   Buffer local;
-  auto status = resolve_local(message, message.moved, length, local);
-  if (status != EFA_COMP_STATUS_OK) return finish(message, status);
-  const bool last = message.moved + length == request.length;
-  status = responder.accept({request, *this, message.owner->qp.type, message.source_qp,
-                             message.moved, length, last, local});
-  if (status == EFA_COMP_STATUS_REMOTE_ERROR_RNR) return not_ready(message);
+  const auto status = resolve_local(message, offset, length, local);
+  if (status != EFA_COMP_STATUS_OK) return status;
+  DataPath& responder = *message.peer->responder;
+  if (message.responder_life != responder.life_) return EFA_COMP_STATUS_REMOTE_ERROR_ABORT;
+  return responder.accept(
+      {message.request, *this, message.transport, message.source_qp, offset, length, last, local});
+}
+
+void DataPath::run_direct(Message& message) {
+  const MessageRef self = message.self;
+  const std::uint32_t length = std::min(kSlice, message.request.length - message.moved);
+  const bool last = message.moved + length == message.request.length;
+  const auto status = deliver(message, message.moved, length, last);
+  if (messages_.find(self) == nullptr) return;
   message.peer->heard = true;
+  if (status == EFA_COMP_STATUS_REMOTE_ERROR_RNR) return not_ready(message);
+  count_direct(message, length, status);
   message.moved += length;
-  if (request.op != EFA_SEND_OP_TYPE_RDMA_READ) {
+  moved_ += length;
+  if (status != EFA_COMP_STATUS_OK || last) return finish(message, status);
+  continuing_.push_back(self);
+}
+
+void DataPath::count_direct(const Message& message, std::uint32_t length, efa_comp_status status) {
+  const std::uint32_t packets = packets_in(message.moved, length);
+  if (message.request.op != EFA_SEND_OP_TYPE_RDMA_READ) {
     device_.stats.tx_bytes += length;
-    device_.stats.tx_pkts += packets_of(length);
+    device_.stats.tx_pkts += packets;
   } else if (status == EFA_COMP_STATUS_OK) {
     device_.stats.rx_bytes += length;
-    device_.stats.rx_pkts += packets_of(length);
+    device_.stats.rx_pkts += packets;
   }
-  if (status != EFA_COMP_STATUS_OK || last) return finish(message, status);
-  message.continues = true;
-  continuing_.push_back(message.self);
 }
 
 void DataPath::not_ready(Message& message) {
   ++message.owner->qp.stats.rnr_retries;
-  message.peer->heard = true;
   if (message.rnr_left == 0) return finish(message, EFA_COMP_STATUS_REMOTE_ERROR_RNR);
   message.parked = true;
   ++message.parks;
@@ -139,19 +184,38 @@ void DataPath::not_ready(Message& message) {
   Event event;
   event.kind = Event::Kind::kRnrRetry;
   event.message = message.self;
-  event.part = message.parks;
+  event.attempt = message.parks;
   fabric_.at(fabric_.clock().now() + wait, *this, event);
+}
+
+void DataPath::retry_not_ready(const Event& event) {
+  Message* message = messages_.find(event.message);
+  if (message == nullptr) return;
+  if (message->part_size != 0) {
+    if (message->parts[event.part].attempt == event.attempt) send_part(*message, event.part);
+  } else if (message->parked && message->parks == event.attempt) {
+    message->parked = false;
+    if (message->rnr_left != kRnrForever) --message->rnr_left;
+    begin(*message);
+  }
 }
 
 /// Has the responder try the message again as soon as a receive is posted.
 void DataPath::line_up(Message& message) {
   DataPath& responder = *message.peer->responder;
-  QueuePair* target = responder.device_.find_qp(message.request.dest_qp);
-  if (target == nullptr) return;
-  QpContext& context = *responder.context_of(*target);
-  if (context.waiters.empty()) responder.watch_receives(context);
-  if (!message.lined_up) context.waiters.push_back({this, message.self});
+  QpContext* target = responder.find_context(message.request.dest_qp);
+  if (target == nullptr || message.lined_up) return;
+  if (target->waiters.empty()) responder.watch_receives(*target);
+  target->waiters.push_back({this, message.self});
   message.lined_up = true;
+}
+
+void DataPath::leave_line(const Message& message) {
+  QpContext* target = message.peer->responder->find_context(message.request.dest_qp);
+  if (target == nullptr) return;
+  std::erase_if(target->waiters, [&](const Waiter& waiter) {
+    return waiter.requester == this && waiter.message == message.self;
+  });
 }
 
 efa_comp_status DataPath::resolve_local(const Message& message, std::uint32_t offset,
@@ -195,23 +259,23 @@ void DataPath::flush(QpContext& context) {
   if (qp.sq.depth == 0) return;
   const auto value = static_cast<std::uint16_t>(efa_sq_doorbell_pc(
       __atomic_load_n(device_.doorbell_word(qp.sq.db_offset), __ATOMIC_ACQUIRE)));
-  if (static_cast<std::uint16_t>(value - qp.sq.consumed) > qp.sq.depth) return;
-  while (qp.sq.consumed != value) take_send_queue(context, value);
+  if (distance(qp.sq.consumed, value) > qp.sq.depth) return;
+  while (qp.sq.consumed != value) fetch(context, value);
 }
 
 void DataPath::finish(Message& message, efa_comp_status status) {
-  QueuePair& qp = message.owner->qp;
+  QpContext& context = *message.owner;
+  QueuePair& qp = context.qp;
   complete_send(qp, message.request, status);
   retire(message);
-  if (qp.draining) qp.draining = context_of(qp)->oldest != nullptr;
+  if (qp.draining) qp.draining = context.oldest != nullptr;
 }
 
 void DataPath::retire(Message& message) {
   QpContext& context = *message.owner;
   (message.previous != nullptr ? message.previous->next : context.oldest) = message.next;
   (message.next != nullptr ? message.next->previous : context.newest) = message.previous;
-  if (message.sequence != 0 && message.peer != nullptr)
-    message.peer->outstanding.erase(message.sequence);
+  if (message.lined_up) leave_line(message);
   messages_.release(message);
 }
 

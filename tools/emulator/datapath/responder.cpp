@@ -23,34 +23,41 @@ bool accepts(efa_qp_state state) noexcept {
 }  // namespace
 
 efa_comp_status DataPath::accept(const Packet& packet) {
-  QueuePair* qp = device_.find_qp(packet.request.dest_qp);
-  if (qp == nullptr || qp->type != packet.transport || !accepts(qp->state)) {
+  // Not the device's table: a queue pair that is being destroyed is still in that.
+  QpContext* context = find_context(packet.request.dest_qp);
+  if (context == nullptr || context->qp.type != packet.transport || !accepts(context->qp.state)) {
     ++drops_.no_queue_pair;
     ++device_.stats.rx_drops;
     return EFA_COMP_STATUS_REMOTE_ERROR_BAD_DEST_QPN;
   }
-  if (qp->qkey != packet.request.qkey) {
+  if (context->qp.qkey != packet.request.qkey) {
     ++drops_.bad_qkey;
     ++device_.stats.qkey_viol;
     ++device_.stats.rx_drops;
     return EFA_COMP_STATUS_REMOTE_ERROR_BAD_DEST_QPN;
   }
-  QpContext& context = *context_of(*qp);
-  return packet.request.is_rdma() ? accept_rdma(context, packet) : accept_send(context, packet);
+  return packet.request.is_rdma() ? accept_rdma(*context, packet) : accept_send(*context, packet);
 }
 
-bool DataPath::take_receive(QueuePair& qp) {
-  RecvQueue& rq = qp.rq;
+/// Decodes the next posted receive into `receive_`. False if there is none.
+bool DataPath::take_receive(QpContext& context) {
+  RecvQueue& rq = context.qp.rq;
   if (rq.descriptors == 0) return false;
-  const auto value = static_cast<std::uint16_t>(
+  rq.seen = static_cast<std::uint16_t>(
       efa_rq_doorbell_pc(__atomic_load_n(device_.doorbell_word(rq.db_offset), __ATOMIC_ACQUIRE)));
-  rq.seen = value;
-  const auto available = static_cast<std::uint16_t>(value - rq.consumed);
-  if (available > rq.descriptors) {
-    fail_queue_pair(*context_of(qp));
-    return false;
-  }
-  return available != 0 && decode_recv_wqe(rq, available, receive_);
+  const auto available = static_cast<std::uint16_t>(rq.seen - rq.consumed);
+  if (available == 0) return false;
+  const auto found =
+      available > rq.descriptors ? RecvWqe::kBroken : decode_recv_wqe(rq, available, receive_);
+  if (found == RecvWqe::kBroken) fail_queue_pair(context);
+  return found == RecvWqe::kComplete;
+}
+
+/// The same for a message that needs one: what to answer if it cannot have one.
+efa_comp_status DataPath::claim_receive(QpContext& context) {
+  const bool posted = take_receive(context);
+  if (context.qp.state == EFA_QP_STATE_ERR) return EFA_COMP_STATUS_REMOTE_ERROR_BAD_DEST_QPN;
+  return injected_not_ready() || !posted ? EFA_COMP_STATUS_REMOTE_ERROR_RNR : EFA_COMP_STATUS_OK;
 }
 
 bool DataPath::injected_not_ready() {
@@ -62,15 +69,13 @@ bool DataPath::injected_not_ready() {
 }
 
 efa_comp_status DataPath::accept_send(QpContext& context, const Packet& packet) {
-  QueuePair& qp = context.qp;
-  const bool datagram = qp.type == EFA_QP_TYPE_UD;
-  if (injected_not_ready() || !take_receive(qp)) {
+  const bool datagram = context.qp.type == EFA_QP_TYPE_UD;
+  if (const auto status = claim_receive(context); status != EFA_COMP_STATUS_OK) {
     if (datagram) {
       ++drops_.no_receive;
       ++device_.stats.rx_drops;
     }
-    return qp.state == EFA_QP_STATE_ERR ? EFA_COMP_STATUS_REMOTE_ERROR_BAD_DEST_QPN
-                                        : EFA_COMP_STATUS_REMOTE_ERROR_RNR;
+    return status;
   }
   if (!datagram) return place(context, packet, packet.local);
 
@@ -84,48 +89,53 @@ efa_comp_status DataPath::accept_send(QpContext& context, const Packet& packet) 
   return place(context, packet, {nullptr, {}, datagram_.data(), datagram_.size()});
 }
 
+/// Fills `remote_segments_` with the first `length` bytes of the buffers of `receive_`. False if
+/// any of the buffers may not be written, needed or not (I5).
+bool DataPath::receive_segments(const QueuePair& qp, std::uint64_t length) {
+  remote_segments_.clear();
+  for (const Sge& sge : receive_.sges) {
+    if (sge.length == 0) continue;
+    const MemoryRegion* mr = device_.find_mr(sge.lkey);
+    if (mr == nullptr || mr->pd != qp.pd || (mr->permissions & kLocalWrite) == 0 ||
+        !mr->contains(sge.addr, sge.length))
+      return false;
+    const std::uint64_t step = std::min<std::uint64_t>(length, sge.length);
+    mr->translate(sge.addr, step, remote_segments_);
+    length -= step;
+  }
+  return true;
+}
+
 /// Scatters `payload` into the receive WQE in `receive_` and completes it.
 efa_comp_status DataPath::place(QpContext& context, const Packet& packet, const Buffer& payload) {
   QueuePair& qp = context.qp;
+  const bool datagram = qp.type == EFA_QP_TYPE_UD;
   if (payload.length > receive_.length) {
     ++drops_.receive_too_small;
-    if (qp.type == EFA_QP_TYPE_UD) ++device_.stats.rx_drops;
+    if (datagram) ++device_.stats.rx_drops;
     return EFA_COMP_STATUS_REMOTE_ERROR_BAD_LENGTH;  // the WQE is not consumed (I9)
   }
 
-  bool bad_buffer = false;
-  remote_segments_.clear();
-  std::uint64_t left = payload.length;
-  for (const Sge& sge : receive_.sges) {
-    if (left == 0) break;
-    const std::uint64_t step = std::min<std::uint64_t>(left, sge.length);
-    const MemoryRegion* mr = device_.find_mr(sge.lkey);
-    if (mr == nullptr || mr->pd != qp.pd || (mr->permissions & kLocalWrite) == 0 ||
-        !mr->contains(sge.addr, sge.length)) {
-      bad_buffer = true;
-      break;
-    }
-    mr->translate(sge.addr, step, remote_segments_);
-    left -= step;
-  }
-  const auto length = static_cast<std::uint32_t>(payload.length);
-  if (!bad_buffer && length != 0) {
-    const Buffer target{&device_.environment().memory, remote_segments_, nullptr, length};
+  bool good = receive_segments(qp, payload.length);
+  if (good) {
+    const Buffer target{&device_.environment().memory, remote_segments_, nullptr, payload.length};
     const CopyResult result = transfer_.copy(payload, target);
     if (result == CopyResult::kSourceFault) return EFA_COMP_STATUS_LOCAL_ERROR_INVALID_LKEY;
-    bad_buffer = result == CopyResult::kTargetFault;
+    good = result == CopyResult::kDone;
   }
 
   qp.rq.consumed = static_cast<std::uint16_t>(qp.rq.consumed + receive_.descriptors);
-  if (bad_buffer) {
+  if (!good) {
     ++drops_.bad_receive_buffer;
+    if (datagram) ++device_.stats.rx_drops;
     complete_receive(qp, packet, EFA_COMP_STATUS_LOCAL_ERROR_INVALID_LKEY, receive_.req_id, 0,
                      false);
     return EFA_COMP_STATUS_REMOTE_ERROR_BAD_STATUS;
   }
   device_.stats.rx_bytes += packet.length;
   device_.stats.rx_pkts += packets_of(packet.length);
-  complete_receive(qp, packet, EFA_COMP_STATUS_OK, receive_.req_id, length, false);
+  complete_receive(qp, packet, EFA_COMP_STATUS_OK, receive_.req_id,
+                   static_cast<std::uint32_t>(payload.length), false);
   return EFA_COMP_STATUS_OK;
 }
 
@@ -150,10 +160,10 @@ efa_comp_status DataPath::accept_rdma(QpContext& context, const Packet& packet) 
       return EFA_COMP_STATUS_REMOTE_ERROR_BAD_ADDRESS;
     mr->translate(request.remote_addr + packet.offset, packet.length, remote_segments_);
   }
-  const bool takes_receive = request.has_imm && packet.last && !qp.unsolicited_write_recv;
+  const bool immediate = request.has_imm && !read && packet.last;
   // Asked before data is placed: a sender without a receive to meet tries the packet again.
-  if (takes_receive && (injected_not_ready() || !take_receive(qp)))
-    return EFA_COMP_STATUS_REMOTE_ERROR_RNR;
+  if (immediate && !qp.unsolicited_write_recv)
+    if (const auto status = claim_receive(context); status != EFA_COMP_STATUS_OK) return status;
 
   const Buffer remote{&device_.environment().memory, remote_segments_, nullptr, packet.length};
   const CopyResult result =
@@ -167,29 +177,28 @@ efa_comp_status DataPath::accept_rdma(QpContext& context, const Packet& packet) 
   if (read) {
     stats.read_resp_bytes += packet.length;
     stats.tx_bytes += packet.length;
-    stats.tx_pkts += packets_of(packet.length);
+    stats.tx_pkts += packets_in(packet.offset, packet.length);
   } else {
     stats.write_recv_bytes += packet.length;
     stats.rx_bytes += packet.length;
-    stats.rx_pkts += packets_of(packet.length);
+    stats.rx_pkts += packets_in(packet.offset, packet.length);
   }
   if (packet.last) {
     count_event(qp, read ? EFA_EVENT_COUNTER_QP_EVENT_REMOTE_READ_COMP
                          : EFA_EVENT_COUNTER_QP_EVENT_REMOTE_WRITE_COMP);
-    if (request.has_imm && !read) return accept_immediate(context, packet);
+    if (immediate) accept_immediate(context, packet);
   }
   return EFA_COMP_STATUS_OK;
 }
 
 /// The receive completion of a write with immediate; the WQE's buffers are not written (I3.1).
-efa_comp_status DataPath::accept_immediate(QpContext& context, const Packet& packet) {
+void DataPath::accept_immediate(QpContext& context, const Packet& packet) {
   QueuePair& qp = context.qp;
   const bool unsolicited = qp.unsolicited_write_recv;
   if (!unsolicited)
     qp.rq.consumed = static_cast<std::uint16_t>(qp.rq.consumed + receive_.descriptors);
   complete_receive(qp, packet, EFA_COMP_STATUS_OK, unsolicited ? 0 : receive_.req_id,
                    packet.request.length, unsolicited);
-  return EFA_COMP_STATUS_OK;
 }
 
 void DataPath::flush_receives(QpContext& context) {
@@ -200,12 +209,11 @@ void DataPath::flush_receives(QpContext& context) {
       efa_rq_doorbell_pc(__atomic_load_n(device_.doorbell_word(rq.db_offset), __ATOMIC_ACQUIRE)));
   for (;;) {
     const auto available = static_cast<std::uint16_t>(rq.seen - rq.consumed);
-    if (available == 0 || available > rq.descriptors || !decode_recv_wqe(rq, available, receive_))
+    if (available == 0 || available > rq.descriptors ||
+        decode_recv_wqe(rq, available, receive_) != RecvWqe::kComplete)
       break;
     rq.consumed = static_cast<std::uint16_t>(rq.consumed + receive_.descriptors);
-    const SendRequest nothing;
-    complete_receive(qp, {nothing, *this, qp.type, 0, 0, 0, true, {}}, EFA_COMP_STATUS_FLUSHED,
-                     receive_.req_id, 0, false);
+    complete_flushed_receive(qp, receive_.req_id);
   }
   rq.consumed = rq.seen;
 }

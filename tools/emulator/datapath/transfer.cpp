@@ -2,17 +2,18 @@
 #include "datapath/transfer.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace efa::emu {
 
 namespace {
 
-// As long as a slice: every system call less counts for more than a warmer cache (docs/benchmarks.md).
+// As long as a slice: every system call less counts for more than a warmer cache
+// (docs/benchmarks.md).
 constexpr std::size_t kBounceBytes = 1 << 20;
 
-/// The whole buffer as one pointer, if it is one mapped run.
-const std::byte* contiguous(const Buffer& buffer) noexcept {
-  if (buffer.bytes != nullptr) return buffer.bytes;
+/// The whole of a buffer of a DMA space as one pointer, if it is one mapped run.
+std::byte* contiguous(const Buffer& buffer) noexcept {
   if (buffer.segments.size() != 1) return nullptr;
   return buffer.space->map(buffer.segments[0].addr, buffer.length);
 }
@@ -36,14 +37,18 @@ void SegmentCursor::take(std::uint64_t bytes, std::vector<DmaSegment>& out) {
 
 CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   if (from.length == 0) return CopyResult::kDone;
-  if (const std::byte* source = contiguous(from); source != nullptr)
-    return to.space->scatter(to.segments, source) ? CopyResult::kDone : CopyResult::kTargetFault;
-  if (to.segments.size() == 1) {
-    std::byte* target = to.space->map(to.segments[0].addr, from.length);
-    if (target != nullptr)
-      return from.space->gather(from.segments, target) ? CopyResult::kDone
-                                                       : CopyResult::kSourceFault;
+  const std::byte* source = from.bytes != nullptr ? from.bytes : contiguous(from);
+  std::byte* target = contiguous(to);
+  if (source != nullptr && target != nullptr) {
+    std::memmove(target, source, from.length);
+    return CopyResult::kDone;
   }
+  // A host that sends to itself may name overlapping buffers.
+  const bool apart = from.bytes != nullptr || from.space != to.space;
+  if (source != nullptr && apart)
+    return to.space->scatter(to.segments, source) ? CopyResult::kDone : CopyResult::kTargetFault;
+  if (target != nullptr && apart)
+    return from.space->gather(from.segments, target) ? CopyResult::kDone : CopyResult::kSourceFault;
   return through_bounce(from, to);
 }
 

@@ -33,7 +33,7 @@ efa_comp_status decode_send(std::span<const std::byte> wqe, const efa_tx_meta_de
   if (out.is_inline)
     return decode_inline(
         wqe, body, wqe.size() == sizeof(efa_tx_wqe) ? EFA_INLINE_64 : EFA_INLINE_128, meta, out);
-  if (meta.length > kMaxSendSges) return EFA_COMP_STATUS_LOCAL_ERROR_QP_INTERNAL_ERROR;
+  if (meta.length > kMaxSendSges) return EFA_COMP_STATUS_LOCAL_ERROR_BAD_LENGTH;
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < meta.length; ++i) {
     out.sge[i] = sge_from(load<efa_tx_buf_desc>(wqe, body + i * sizeof(efa_tx_buf_desc)));
@@ -59,7 +59,7 @@ efa_comp_status decode_rdma(std::span<const std::byte> wqe, const efa_tx_meta_de
                                       EFA_INLINE_128, meta, out);
     if (status != EFA_COMP_STATUS_OK) return status;
   } else {
-    if (meta.length > EFA_TX_RDMA_SGES) return EFA_COMP_STATUS_LOCAL_ERROR_QP_INTERNAL_ERROR;
+    if (meta.length > EFA_TX_RDMA_SGES) return EFA_COMP_STATUS_LOCAL_ERROR_BAD_LENGTH;
     out.sge_count = static_cast<std::uint8_t>(meta.length);
     if (out.sge_count == 1)
       out.sge[0] = sge_from(load<efa_tx_buf_desc>(wqe, body + offsetof(efa_rdma_req, local_mem)));
@@ -111,13 +111,12 @@ efa_comp_status decode_send_wqe(std::span<const std::byte> wqe, const QueuePair&
   return EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP;
 }
 
-bool decode_recv_wqe(RecvQueue& rq, std::uint16_t available, RecvRequest& out) {
+RecvWqe decode_recv_wqe(RecvQueue& rq, std::uint16_t available, RecvRequest& out) {
   const std::byte* ring = rq.ring.get();
-  if (ring == nullptr) return false;
-  const std::uint32_t limit = std::min<std::uint32_t>(available, rq.descriptors);
+  if (ring == nullptr) return RecvWqe::kBroken;
   out.sges.clear();
   std::uint64_t total = 0;
-  for (std::uint32_t n = 0; n < limit; ++n) {
+  for (std::uint32_t n = 0; n < available; ++n) {
     const std::uint32_t slot = (rq.consumed + n) & (rq.descriptors - 1);
     efa_rx_desc desc;
     std::memcpy(&desc, ring + slot * sizeof(desc), sizeof(desc));
@@ -128,10 +127,10 @@ bool decode_recv_wqe(RecvQueue& rq, std::uint16_t available, RecvRequest& out) {
     if (efa_rx_desc_last(&desc)) {
       out.descriptors = static_cast<std::uint16_t>(n + 1);
       out.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(total, UINT32_MAX));
-      return true;
+      return RecvWqe::kComplete;
     }
   }
-  return false;
+  return available == rq.descriptors ? RecvWqe::kBroken : RecvWqe::kIncomplete;
 }
 
 }  // namespace efa::emu

@@ -28,8 +28,14 @@ struct RecvRequest {
   std::vector<Sge> sges;
 };
 
+enum class RecvWqe {
+  kComplete,
+  kIncomplete,  ///< descriptors are missing: the host may still post them
+  kBroken,      ///< never can be complete: the ring is full of one WQE, or not mapped
+};
+
 /// Decodes the receive WQE that starts at the queue's consumer position, given `available` posted
-/// descriptors. False when no complete WQE is there.
-bool decode_recv_wqe(RecvQueue& rq, std::uint16_t available, RecvRequest& out);
+/// descriptors. Precondition: 0 < available <= rq.descriptors. `out` is valid if complete.
+RecvWqe decode_recv_wqe(RecvQueue& rq, std::uint16_t available, RecvRequest& out);
 
 }  // namespace efa::emu

@@ -37,9 +37,8 @@ struct Event {
   Kind kind = Kind::kRequestArrives;
   std::uint8_t status = 0;
   std::uint32_t part = 0;
+  std::uint32_t attempt = 0;  ///< which transmission of the part, or which wait, this belongs to
   MessageRef message;
-  std::uint64_t sequence = 0;  ///< of the message within (requester, responder)
-  std::uint64_t oldest = 0;    ///< requester's oldest unfinished sequence when the packet left
   Endpoint* peer = nullptr;
 };
 
