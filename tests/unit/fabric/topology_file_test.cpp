@@ -190,6 +190,22 @@ TEST(TopologyFile, SyntaxErrorsNameLineAndColumn) {
   EXPECT_THAT(json_error(""), HasSubstr("the file is read as JSON"));
 }
 
+TEST(TopologyFile, TextBeyondAsciiIsKeptInQuotesAndComments) {
+  const auto topology = parse_topology_toml(
+      "# \u00e9\nhosts = [{ name = \"a\", groups = ['gr\u00fcn~~41'] }]\n"
+      "groups = [{ name = \"gr\u00fcn~~41\" }]\nlinks = [{ delay = \"3\u00b5s\" }]",
+      "net.toml");
+  ASSERT_TRUE(topology) << topology.error().text();
+  EXPECT_EQ(topology->groups[0].name, "gr\u00fcn~~41");
+  EXPECT_EQ(topology->links[0].impairment.delay, 3'000u);
+  EXPECT_THAT(toml_error("\"\u00e9\" = 1"), StartsWith("net.toml:1: \u00e9 is no known key"));
+}
+
+TEST(TopologyFile, TextBeyondAsciiElsewhereIsASyntaxError) {
+  EXPECT_THAT(toml_error("hosts = []\n\u00e9 = 1"), StartsWith("net.toml:2: column 1: "));
+  EXPECT_EQ(toml_error("seed = 1 # \xff"), "net.toml: the file is not in UTF-8; convert it");
+}
+
 TEST(TopologyFile, UnknownKeysNameTheNearestKnownOne) {
   EXPECT_EQ(host_error("devcies = 2"),
             "net.toml:3: hosts[0].devcies is no known key; did you mean \"devices\"? Known are "

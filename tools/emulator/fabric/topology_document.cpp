@@ -2,17 +2,71 @@
 #include "fabric/topology_document.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <optional>
+#include <string_view>
 
-// Header only and without exceptions: nothing to link, errors as values.
+// Header only: nothing to link. Some malformed files break assertions inside toml++ 3.3, which it
+// turns into undefined behaviour where NDEBUG is set: here they become parse errors.
+namespace efa::emu {
+struct TomlParserDefect {};
+[[noreturn]] inline void toml_parser_defect() {
+  throw TomlParserDefect{};
+}
+}  // namespace efa::emu
+#undef NDEBUG
+#define TOML_ASSERT(expr) \
+  (static_cast<bool>(expr) ? static_cast<void>(0) : efa::emu::toml_parser_defect())
 #define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
 namespace efa::emu {
 namespace {
 
 using nlohmann::json;
+
+/// The text in ASCII alone: toml++ 3.3 classifies some characters beyond it by undefined behaviour.
+/// Each other byte and '~' becomes ~XX, which decoded() undoes in keys and strings; elsewhere TOML
+/// allows neither.
+std::string ascii(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 || c == '~')
+      encoded += fmt::format("~{:02x}", byte);
+    else
+      encoded += c;
+  }
+  return encoded;
+}
+
+std::string decoded(std::string_view encoded) {
+  std::string text;
+  for (std::size_t at = 0; at < encoded.size(); ++at) {
+    unsigned byte = 0;
+    const char* digits = encoded.data() + at + 1;
+    if (encoded[at] == '~' && encoded.size() - at > 2 &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      text += static_cast<char>(byte);
+      at += 2;
+    } else {
+      text += encoded[at];
+    }
+  }
+  return text;
+}
+
+bool utf8(const std::string& text) {
+  try {
+    json(text).dump();
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
 
 /// Copies a TOML tree into JSON values and notes the line of every key.
 class TomlConverter {
@@ -29,7 +83,7 @@ class TomlConverter {
     if (const unsigned line = node.source().begin.line) document_.lines[path] = line;
     if (const toml::table* table = node.as_table()) return convert(*table, path);
     if (const toml::array* array = node.as_array()) return convert(*array, path);
-    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* text = node.as_string()) return decoded(text->get());
     if (const auto* integer = node.as_integer()) return integer->get();
     if (const auto* real = node.as_floating_point()) return real->get();
     if (const auto* boolean = node.as_boolean()) return boolean->get();
@@ -40,7 +94,7 @@ class TomlConverter {
   json convert(const toml::table& table, const std::string& path) {
     json object = json::object();
     for (const auto& [key, value] : table) {
-      const std::string name(key.str());
+      const std::string name = decoded(key.str());
       object[name] = convert(value, path.empty() ? name : path + "." + name);
     }
     return object;
@@ -83,18 +137,22 @@ std::string TopologyDocument::place(const std::string& path) const {
 }
 
 Result<TopologyDocument> read_toml(const std::string& text, const std::string& name) {
-  const toml::parse_result parsed = toml::parse(std::string_view(text), std::string_view(name));
-  if (!parsed) {
-    const toml::source_position& at = parsed.error().source().begin;
-    return fail(
-        EINVAL,
-        fmt::format("{}:{}: column {}: {}", name, at.line, at.column, parsed.error().description()),
-        "the file is read as TOML");
-  }
+  if (!utf8(text))
+    return fail(EINVAL, fmt::format("{}: the file is not in UTF-8", name), "convert it");
   TopologyDocument document;
   document.name = name;
   TomlConverter converter(document);
-  document.root = converter.root(parsed.table());
+  try {
+    document.root = converter.root(toml::parse(ascii(text), std::string_view(name)));
+  } catch (const toml::parse_error& error) {
+    const toml::source_position& at = error.source().begin;
+    return fail(EINVAL,
+                fmt::format("{}:{}: column {}: {}", name, at.line, at.column, error.description()),
+                "the file is read as TOML");
+  } catch (const TomlParserDefect&) {
+    return fail(EINVAL, fmt::format("{}: the file is no valid TOML", name),
+                "check brackets, quotes and keys");
+  }
   if (converter.date_at())
     return fail(EINVAL, document.place(*converter.date_at()) + " is a date or a time",
                 "no key takes one; put text in quotes");
