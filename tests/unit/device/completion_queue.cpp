@@ -264,6 +264,15 @@ TEST(SampledCqDoorbell, NeverSendsTwoEventsForOneCommandNumber) {
   EXPECT_EQ(q.events(), 3u);
 }
 
+TEST(SampledCqDoorbell, ThatWasNeverWrittenReportsNoConsumer) {
+  Queue q(4);
+  for (std::uint16_t i = 0; i < 9; ++i) {
+    q.cq.doorbell_sampled(0);
+    q.push(i);
+  }
+  EXPECT_EQ(q.cq.overruns(), 0u);
+}
+
 TEST(SampledCqDoorbell, IgnoresANumberThatNoEventAnnounced) {
   Queue q;
   q.cq.doorbell_sampled(word(0, 2, true));

@@ -189,20 +189,23 @@ TEST(CreateQp, StopsWhenLlqOrDoorbellMemoryIsUsedUp) {
   EXPECT_EQ(rig.create_qp(rig.qp_command(pd, uar, cq)).status, kNoResources);
 }
 
-TEST(CreateQp, LeavesNoHalfTakenDoorbellBehind) {
-  Rig rig("efa2", {}, default_identity(), DoorbellPool::kPageSize);
+TEST(CreateQp, LeavesNeitherADoorbellNorLlqPagesBehindWhenOneOfTwoDoorbellsIsMissing) {
+  // 1024 slots: 511 QPs and one CQ leave one, too few for the last QP. LLQ memory is just enough.
+  Rig rig("efa4", {}, default_identity(), DoorbellPool::kPageSize, 512 * LlqPool::kPageSize);
   const std::uint16_t pd = rig.pd();
   const std::uint16_t uar = rig.uar();
-  const std::uint16_t eq = rig.eq();
+  const auto events = rig.cq_command_with_events(uar, rig.eq(), 1);
   const auto cq = rig.create_cq(rig.cq_command(uar)).body.cq_idx;
-  const auto events = rig.cq_command_with_events(uar, eq, 1);
-  // 1024 slots: 511 CQs and 256 QPs leave one, too few for the last QP.
-  for (int i = 0; i < 511; ++i) ASSERT_TRUE(rig.create_cq(events).ok());
-  const auto qp_command = rig.qp_command(pd, uar, cq);
-  for (int i = 0; i < 256; ++i) ASSERT_TRUE(rig.create_qp(qp_command).ok()) << i;
+  const auto qp_command = rig.qp_command(pd, uar, cq, EFA_QP_TYPE_SRD, 32);
+  for (int i = 0; i < 511; ++i) ASSERT_TRUE(rig.create_qp(qp_command).ok()) << i;
+  const auto taken = rig.create_cq(events).body.cq_idx;
   EXPECT_EQ(rig.create_qp(qp_command).status, kNoResources);
-  EXPECT_EQ(rig.destroy_cq(1), kSuccess);
-  EXPECT_TRUE(rig.create_cq(events).ok());
+  const auto last = rig.create_cq(events);
+  ASSERT_TRUE(last.ok()) << "its slot is free again";
+  EXPECT_EQ(rig.create_cq(events).status, kNoResources);
+  rig.destroy_cq(taken);
+  rig.destroy_cq(last.body.cq_idx);
+  EXPECT_TRUE(rig.create_qp(qp_command).ok());
 }
 
 TEST(CreateQp, NeedsTheCapabilityForUnsolicitedWrites) {
