@@ -185,6 +185,11 @@ void DataPath::qp_destroyed(QueuePair& qp) {
   wake_waiters(std::move(context->waiters));
 }
 
+std::size_t DataPath::waiting(std::uint16_t qp) const noexcept {
+  const auto found = contexts_.find(qp);
+  return found == contexts_.end() ? 0 : found->second->waiters.size();
+}
+
 std::vector<QpRecord> DataPath::queue_pairs() const {
   std::vector<QpRecord> records = finished_;
   device_.for_each_qp([&](const QueuePair& qp) {

@@ -90,6 +90,8 @@ class DataPath final : public DataPathHooks, public Endpoint {
 
   Device& device() noexcept { return device_; }
   const DropCounters& drops() const noexcept { return drops_; }
+  /// Messages that wait for a receive of queue pair `qp`, whoever sent them.
+  std::size_t waiting(std::uint16_t qp) const noexcept;
   /// Queue pairs past and present, oldest first.
   std::vector<QpRecord> queue_pairs() const;
 
