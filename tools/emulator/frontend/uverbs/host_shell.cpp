@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "frontend/uverbs/run_directory.hpp"
 
@@ -36,8 +37,40 @@ void set(const char* name, const std::string& value) {
   setenv(name, value.c_str(), 1);
 }
 
+/// By open(), not access(): path mode traps that, and after a failed exec nobody answers it yet.
 bool exists(const std::string& path) {
-  return access(path.c_str(), F_OK) == 0;
+  const int fd = open(path.c_str(), O_PATH | O_CLOEXEC);
+  return fd >= 0 && close(fd) == 0;
+}
+
+/// execvp() also says EACCES when one folder of the search path may not be entered, although no
+/// folder has the program.
+bool in_search_path(const std::string& program) {
+  const char* variable = std::getenv("PATH");
+  std::istringstream folders(variable != nullptr ? variable : "/bin:/usr/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (exists((folder.empty() ? "." : folder) + "/" + program)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Error why_not_executed(const std::string& program, int error) {
+  const bool is_path = program.find('/') != std::string::npos;
+  const bool there = is_path ? exists(program) : in_search_path(program);
+  if (error == ENOENT && there) {
+    return {error, fmt::format("cannot run '{}': its interpreter does not exist", program),
+            "check its first line"};
+  }
+  if (error == ENOENT || (error == EACCES && !is_path && !there)) {
+    return {
+        ENOENT,
+        fmt::format("there is no program '{}'{}", program, is_path ? "" : " in the search path"),
+        "install it or give its full path"};
+  }
+  return {error, fmt::format("cannot run '{}': {}", program, std::strerror(error)),
+          error == EACCES ? "make it an executable file (chmod +x)" : "check the file"};
 }
 
 }  // namespace
@@ -89,21 +122,7 @@ Error execute(const std::vector<std::string>& command) {
   }
   arguments.push_back(nullptr);
   execvp(arguments[0], arguments.data());
-  const int error = errno;
-  const std::string& program = command[0];
-  const bool is_path = program.find('/') != std::string::npos;
-  if (error == ENOENT && is_path && exists(program)) {
-    return {error, fmt::format("cannot run '{}': its interpreter does not exist", program),
-            "check its first line"};
-  }
-  if (error == ENOENT) {
-    return {
-        error,
-        fmt::format("there is no program '{}'{}", program, is_path ? "" : " in the search path"),
-        "install it or give its full path"};
-  }
-  return {error, fmt::format("cannot run '{}': {}", program, std::strerror(error)),
-          error == EACCES ? "make it an executable file (chmod +x)" : "check the file"};
+  return why_not_executed(command[0], errno);
 }
 
 }  // namespace efa::emu
