@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# The front door. CMake and the scripts do the work; everything that is built goes to build/.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 600
+
+.DEFAULT_GOAL := all
+.PHONY: all run run-job test test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+
+all: ## build everything in build/default (installs missing packages first)
+	scripts/install-deps.sh build test
+	scripts/build.sh
+
+run: ## build, then show devices, latency, bandwidth, libfabric and MPI on emulated hosts
+	scripts/run-demo.sh
+
+run-job: ## 128 MPI ranks on 64 emulated hosts, checked
+	scripts/run-job.sh
+
+test: ## all tests, also under sanitizers, and a short run of the fuzzers
+	scripts/test.sh
+
+test-sanitizers: ## only the unit tests under ASan+UBSan and TSan
+	scripts/test.sh sanitizers
+
+test-fuzz-smoke: ## only the short run of the fuzzers (20 seconds each)
+	scripts/test.sh fuzz
+
+fuzz: ## fuzz for long: FUZZ_SECONDS (600) for each fuzzer
+	scripts/fuzz.sh all $(FUZZ_SECONDS)
+
+bench: ## benchmarks; docs/benchmarks.md explains them
+	scripts/bench.sh $(BENCH_ARGS)
+
+lint: ## check format, clang-tidy, shell and Python scripts, licence lines
+	scripts/lint.sh
+
+format: ## let clang-format change the sources
+	scripts/lint.sh format
+
+install: ## install efa-emu below DESTDIR/PREFIX (/usr/local)
+	scripts/install-deps.sh build test
+	scripts/build.sh
+	DESTDIR=$(DESTDIR) cmake --install build/default --prefix $(PREFIX)
+
+clean: ## remove what was built, keep what was fetched
+	rm -rf build/default build/asan build/tsan build/fuzz build/bench build/run build/pycache
+
+distclean: ## remove all of build/
+	rm -rf build
+
+deps: ## install every Debian package that any target needs
+	scripts/install-deps.sh
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Usage: install-deps.sh [GROUP...]     groups: build test run bench fuzz lint (none: all of them)
+#
+# Installs the Debian packages of these groups that are missing, and says which and what for.
+set -euo pipefail
+
+packages_of() {
+	case $1 in
+	build) echo build-essential cmake ninja-build pkg-config ccache python3 \
+		libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev ;;
+	# The programs that the emulator is tried with, and what perftest of a newer Debian needs to build.
+	run) echo libibverbs-dev ibverbs-providers ibverbs-utils rdma-core perftest \
+		librdmacm-dev libibumad-dev libpci-dev libnl-3-dev libnl-route-3-dev libudev-dev \
+		libfabric-bin libfabric-dev openmpi-bin libopenmpi-dev python3 ;;
+	test) packages_of run && echo libgtest-dev libgmock-dev python3-pyverbs ;;
+	bench) packages_of run && echo libgtest-dev libbenchmark-dev valgrind ;;
+	fuzz) echo clang libclang-rt-14-dev ;;
+	lint) echo clang-format clang-tidy shellcheck python3 ;;
+	*)
+		echo "install-deps: there is no group '$1'; groups are build test run bench fuzz lint" >&2
+		exit 2
+		;;
+	esac
+}
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "install-deps: this is no Debian; install the counterparts of the packages in $0 by hand" >&2
+	exit 2
+fi
+[ $# -gt 0 ] || set -- build test run bench fuzz lint
+
+missing=()
+for group in "$@"; do
+	list=$(packages_of "$group")
+	new=()
+	for package in $list; do
+		case " ${missing[*]} " in *" $package "*) continue ;; esac
+		installed "$package" || { new+=("$package") && missing+=("$package"); }
+	done
+	[ ${#new[@]} -eq 0 ] || echo "install-deps: for '$group', Debian packages: ${new[*]}"
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	cat >&2 <<-END
+		install-deps: ${#missing[@]} packages are missing and only root can install them. Run this, then try again:
+		    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}
+	END
+	exit 2
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "install-deps: apt-get update"
+apt-get -qq update </dev/null
+echo "install-deps: apt-get install (${#missing[@]} packages and what they need)"
+apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "${missing[@]}" </dev/null

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Usage, below `efa-emu run --hosts 2 --`:  pair.sh PORT SERVER_COMMAND CLIENT_COMMAND
+#
+# Runs the server on host1 and, once it listens on TCP port PORT, the client on host0; each command is
+# one word for the shell and is shown first. Fails when one of them does; shows the server's output
+# then.
+set -euo pipefail
+port=$1 server=$2 client=$3
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+listening() {
+	grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf '%04X' "$port") [0-9A-F:]+ 0A" /proc/net/tcp /proc/net/tcp6
+}
+
+if listening; then
+	echo "pair: TCP port $port, which '$server' needs, is in use on this machine" >&2
+	exit 1
+fi
+echo "host1\$ $server &"
+timeout 120 efa-emu on host1 sh -c "exec $server" >"$log" 2>&1 &
+server_pid=$!
+for ((tries = 0; tries < 600; tries++)); do
+	listening && break
+	kill -0 $server_pid 2>/dev/null || break
+	sleep 0.05
+done
+if ! listening; then
+	kill $server_pid 2>/dev/null || true
+	echo "pair: the server does not listen on TCP port $port; it said:" >&2
+	cat "$log" >&2
+	exit 1
+fi
+echo "host0\$ $client"
+status=0
+timeout 120 sh -c "exec $client" || status=$?
+[ $status -eq 0 ] || kill $server_pid 2>/dev/null || true
+server_status=0
+wait $server_pid || server_status=$?
+if [ $status -ne 0 ] || [ $server_status -ne 0 ]; then
+	echo "pair: client ended with status $status, server with $server_status; the server said:" >&2
+	cat "$log" >&2
+	exit 1
+fi

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Usage: test.sh [default] [sanitizers] [fuzz]     (none: all three, which is `make test`)
+#
+#   default     everything that ctest knows: unit, layout, conformance, native programs
+#   sanitizers  the unit tests under ASan+UBSan and under TSan
+#   fuzz        every fuzzer for FUZZ_SECONDS (20) seconds, from its corpus
+#
+# Goes on after a failure; the last line is 'N passed, N failed[, N skipped]'.
+set -uo pipefail
+. "$(dirname "$0")/steps.sh"
+cd "$root" || exit 1
+[ $# -gt 0 ] || set -- default sanitizers fuzz
+
+passed=0 failed=0 skipped=0 failures=()
+
+# check NAME COMMAND...: counts as one test.
+check() {
+	local name=$1
+	shift
+	if (set -e && "$@") </dev/null; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1)) failures+=("$name")
+		echo "FAILED: $name"
+	fi
+}
+
+# Runs ctest in build/NAME with the further arguments, and adds up its results.
+run_ctest() {
+	local name=$1 counts
+	local junit=$build/$name/junit.xml
+	shift
+	rm -f "$junit"
+	ctest --test-dir "$build/$name" --output-on-failure --timeout 600 --output-junit "$junit" "$@" \
+		</dev/null 2>&1 | grep -vE '^ +Start |^ *[0-9]+/[0-9]+ Test .* Passed |^$'
+	if ! counts=$(python3 scripts/count-junit.py "$junit" "$name"); then
+		failed=$((failed + 1)) failures+=("$name: ctest gave no results")
+		return
+	fi
+	local now_passed now_failed now_skipped names
+	read -r now_passed now_failed now_skipped names <<<"$counts"
+	passed=$((passed + now_passed)) failed=$((failed + now_failed)) skipped=$((skipped + now_skipped))
+	[ "$now_failed" -eq 0 ] || failures+=("$names")
+	echo "$name: $now_passed passed, $now_failed failed, $now_skipped skipped  (+${SECONDS}s)"
+}
+
+# Names of the build targets of tree $1 that match the pattern $2.
+targets() {
+	ninja -C "$build/$1" -t targets all | sed -nE "s/^($2): phony\$/\1/p" | sort -u | tr '\n' ' '
+}
+
+# The unit tests in a tree of their own: sanitized NAME SANITIZERS
+sanitized() {
+	local name=$1 sanitizers=$2
+	step "Unit tests under $sanitizers: build"
+	check "build of $name" build_unit_tests "$name" "-DEFA_SANITIZE=$sanitizers"
+	step "Unit tests under $sanitizers: run"
+	run_ctest "$name" -R '^unit_' -j "$(nproc)"
+}
+
+build_unit_tests() {
+	local name=$1
+	shift
+	build_tree "$name" efa_emu_base -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1\ -g "$@"
+	build_tree "$name" "$(targets "$name" 'unit_[a-z_]+')" "$@"
+}
+
+groups=(build test)
+for part in "$@"; do
+	case $part in
+	default) ;;
+	sanitizers) groups+=(fuzz) ;;
+	fuzz) groups+=(fuzz) ;;
+	*) echo "test.sh: there is no part '$part'; parts are default sanitizers fuzz" >&2 && exit 2 ;;
+	esac
+done
+step "Packages from Debian"
+scripts/install-deps.sh "${groups[@]}" || exit 2
+
+for part in "$@"; do
+	case $part in
+	default)
+		step "Build in build/default"
+		check "build" build_tree default all
+		step "Unit and layout tests"
+		run_ctest default -R '^(unit_|layout_)' -j "$(nproc)"
+		# One at a time: these start emulators and programs that want the cores for themselves.
+		step "Everything else: conformance, native programs"
+		run_ctest default -E '^(unit_|layout_)'
+		;;
+	sanitizers)
+		export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+		sanitized asan address,undefined
+		sanitized tsan thread
+		;;
+	fuzz)
+		step "Fuzzers: build"
+		check "build of the fuzzers" scripts/fuzz.sh build
+		step "Fuzzers: ${FUZZ_SECONDS:-20} seconds each"
+		for source in tests/fuzz/*_fuzz.cpp; do
+			name=$(basename "$source" _fuzz.cpp)
+			check "fuzzer $name" scripts/fuzz.sh run "$name" "${FUZZ_SECONDS:-20}"
+		done
+		;;
+	esac
+done
+
+echo
+[ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+echo "all of it took ${SECONDS} seconds"
+echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
+[ $failed -eq 0 ]
