@@ -218,13 +218,22 @@ TEST(SampledCqDoorbell, RemembersAnArmThatALaterPollOverwrites) {
   EXPECT_EQ(q.events(), 1u);
 }
 
-TEST(SampledCqDoorbell, OfAConsumerThatNeverArmsSendsNothing) {
+TEST(SampledCqDoorbell, OfAConsumerThatNeverArmsSendsOneEventAtMost) {
   Queue q;
   for (std::uint32_t i = 1; i < 20; ++i) {
     q.push();
     q.cq.doorbell_sampled(word(i, 0, false));
   }
-  EXPECT_EQ(q.events(), 0u);
+  EXPECT_LE(q.events(), 1u);
+}
+
+TEST(SampledCqDoorbell, TakesTheFirstStoreAsArmedBecauseTheArmMayHaveBeenOverwritten) {
+  Queue q;
+  q.push();
+  // Armed with number 0, then polled one completion: only the last store is seen.
+  q.cq.doorbell_sampled(word(1, 0, false));
+  q.push();
+  EXPECT_EQ(q.events(), 1u);
 }
 
 TEST(SampledCqDoorbell, TakesANewCommandNumberAsArmedBecauseTheArmMayHaveBeenOverwritten) {

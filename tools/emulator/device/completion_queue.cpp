@@ -36,12 +36,13 @@ void CompletionQueue::doorbell(std::uint32_t value) noexcept {
 
 /// A new command number proves that the consumer took the event before it. Whether it armed again
 /// was visible only for a moment, so it counts as armed: an event too many is legal, one too few
-/// leaves the consumer asleep.
+/// leaves the consumer asleep. The same holds for the first store of all.
 void CompletionQueue::doorbell_sampled(std::uint32_t value) noexcept {
   if (value == last_sample_) return;
   const std::uint32_t cmd_sn = efa_cq_doorbell_cmd_sn(value);
-  const bool new_number = cmd_sn != efa_cq_doorbell_cmd_sn(last_sample_);
+  const bool new_number = !sampled_ || cmd_sn != efa_cq_doorbell_cmd_sn(last_sample_);
   last_sample_ = value;
+  sampled_ = true;
   consumer_index_ = efa_cq_doorbell_consumer_index(value);
   consumer_reported_ = true;
   if (efa_cq_doorbell_arm(value) != 0 || new_number) arm(cmd_sn, consumer_index_);

@@ -60,6 +60,7 @@ class CompletionQueue {
   std::uint32_t consumer_index_ = 0;  ///< last reported
   std::uint32_t events_sent_ = 0;
   std::uint32_t last_sample_ = 0;
+  bool sampled_ = false;  ///< any store was seen in shared memory
   bool consumer_reported_ = false;
   bool armed_ = false;
 };
