@@ -25,28 +25,39 @@
 namespace efa::emu {
 namespace {
 
-/// The supervisor blocks and ignores signals for its own purposes; the command must start with what
-/// the user's shell gave to us.
-class InheritedSignals {
- public:
-  InheritedSignals() {
-    sigprocmask(SIG_SETMASK, nullptr, &mask_);
-    for (std::size_t i = 0; i < kKept.size(); ++i) {
-      sigaction(kKept[i], nullptr, &actions_[i]);
-    }
-  }
+constexpr std::array kSupervised = {SIGHUP, SIGINT, SIGTERM, SIGCHLD};
+constexpr std::array kDispositions = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGCHLD};
 
-  void restore() const {
-    for (std::size_t i = 0; i < kKept.size(); ++i) {
-      sigaction(kKept[i], &actions_[i], nullptr);
+/// Holds the supervisor's signals back from the first moment on: one that came between the start of
+/// the command and the caller's own handling would end us and leave the command and the run
+/// directory behind. The command starts with what the user's shell gave to us.
+class SignalGuard {
+ public:
+  SignalGuard() {
+    for (std::size_t i = 0; i < kDispositions.size(); ++i) {
+      sigaction(kDispositions[i], nullptr, &actions_[i]);
+    }
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int signal : kSupervised) {
+      sigaddset(&held, signal);
+    }
+    sigprocmask(SIG_BLOCK, &held, &mask_);
+  }
+  ~SignalGuard() { sigprocmask(SIG_SETMASK, &mask_, nullptr); }
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
+
+  void restore_in_child() const {
+    for (std::size_t i = 0; i < kDispositions.size(); ++i) {
+      sigaction(kDispositions[i], &actions_[i], nullptr);
     }
     sigprocmask(SIG_SETMASK, &mask_, nullptr);
   }
 
  private:
-  static constexpr std::array kKept = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGCHLD};
   sigset_t mask_{};
-  std::array<struct sigaction, kKept.size()> actions_{};
+  std::array<struct sigaction, kDispositions.size()> actions_{};
 };
 
 std::size_t node_count(const std::vector<LaunchedHost>& hosts) {
@@ -119,8 +130,9 @@ bool terminal_sent_it(int signal) {
 }  // namespace
 
 struct Launcher::State {
-  State(std::vector<LaunchedHost> all_hosts, RunDirectory dir)
-      : hosts(std::move(all_hosts)),
+  State(std::unique_ptr<SignalGuard> guard, std::vector<LaunchedHost> all_hosts, RunDirectory dir)
+      : signals(std::move(guard)),
+        hosts(std::move(all_hosts)),
         nodes(node_count(hosts)),
         directory(std::move(dir)),
         paths(nodes, names_of(hosts)) {}
@@ -129,11 +141,11 @@ struct Launcher::State {
   [[noreturn]] void run_child(LaunchChannel& channel,
                               const std::vector<std::string>& command) const;
 
+  std::unique_ptr<SignalGuard> signals;  ///< first: released after the directory is removed
   std::vector<LaunchedHost> hosts;
   std::size_t nodes;
   RunDirectory directory;
   PathCalls paths;
-  InheritedSignals signals;
   Mode mode = Mode::kAuto;
   NotifyListener listener;
   pid_t command = -1;
@@ -151,12 +163,14 @@ Result<std::unique_ptr<Launcher>> Launcher::create(std::vector<LaunchedHost> hos
   if (hosts.empty()) {
     return fail(EINVAL, "there is no host to run the command on", "describe at least one host");
   }
+  auto signals = std::make_unique<SignalGuard>();
   auto directory = RunDirectory::create(hosts);
   if (!directory) {
     return tl::unexpected<Error>(directory.error());
   }
   std::unique_ptr<Launcher> launcher(new Launcher);
-  launcher->state_ = std::make_unique<State>(std::move(hosts), std::move(*directory));
+  launcher->state_ =
+      std::make_unique<State>(std::move(signals), std::move(hosts), std::move(*directory));
   State& state = *launcher->state_;
   const auto entered = enter_mode(mode, state.nodes, etc_hosts_path(state.directory.path()));
   if (!entered) {
@@ -171,7 +185,7 @@ Result<std::unique_ptr<Launcher>> Launcher::create(std::vector<LaunchedHost> hos
 
 /// In the child: everything between fork and exec. Returns the listener.
 Result<int> Launcher::State::prepare_child() const {
-  signals.restore();
+  signals->restore_in_child();
   prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
   set_launcher_environment(directory.path());
   const Result<bool> named = enter_host(directory.path(), hosts.front().name);

@@ -40,6 +40,8 @@ class Launcher {
  public:
   /// Builds the run directory (sysfs trees, hostfile, remote-shell agent), enters the namespaces
   /// that `mode` needs. Call before any thread exists. The directory vanishes with the object.
+  /// Blocks SIGHUP, SIGINT, SIGTERM and SIGCHLD in the calling thread for the life of the object
+  /// (the command gets the caller's mask): take them from a signalfd.
   static Result<std::unique_ptr<Launcher>> create(std::vector<LaunchedHost> hosts, Mode mode);
   ~Launcher();
 
