@@ -8,7 +8,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace efa::emu {
 
@@ -72,6 +74,29 @@ bool Process::read(std::uint64_t address, void* out, std::size_t bytes) noexcept
 bool Process::write(std::uint64_t address, const void* in, std::size_t bytes) noexcept {
   const iovec remote{reinterpret_cast<void*>(address), bytes};
   return write_vector({&remote, 1}, in, bytes);
+}
+
+bool Process::may_access(std::uint64_t address, std::uint64_t length, bool writable) const {
+  const std::string path = fmt::format("/proc/{}/maps", pid_);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> maps(std::fopen(path.c_str(), "re"),
+                                                             &std::fclose);
+  if (!maps) return false;
+  const std::uint64_t end = address + length;
+  std::uint64_t reached = address;
+  char line[512];
+  bool line_start = true;
+  while (reached < end && std::fgets(line, sizeof(line), maps.get()) != nullptr) {
+    const bool whole = line_start;
+    line_start = std::strchr(line, '\n') != nullptr;
+    char* rest;  // START-END RIGHTS ...
+    if (!whole) continue;
+    const std::uint64_t from = std::strtoull(line, &rest, 16);
+    const std::uint64_t to = std::strtoull(rest + 1, &rest, 16);
+    if (to <= reached) continue;
+    if (from > reached || rest[1] != 'r' || (writable && rest[2] != 'w')) return false;
+    reached = to;
+  }
+  return reached >= end;
 }
 
 bool Process::read_vector(std::span<const iovec> remote, void* out, std::size_t bytes) noexcept {

@@ -40,6 +40,10 @@ class Process final : public ClientMemory {
   bool read(std::uint64_t address, void* out, std::size_t bytes) noexcept override;
   bool write(std::uint64_t address, const void* in, std::size_t bytes) noexcept override;
 
+  /// True if the process may read (and, if `writable`, write) every byte of the range: what pinning
+  /// its pages would find out.
+  bool may_access(std::uint64_t address, std::uint64_t length, bool writable) const;
+
   /// Scattered forms: `remote` holds addresses of this process. At most IOV_MAX entries each.
   bool read_vector(std::span<const iovec> remote, void* out, std::size_t bytes) noexcept;
   bool write_vector(std::span<const iovec> remote, const void* in, std::size_t bytes) noexcept;

@@ -157,11 +157,9 @@ int Context::reg_mr(Call& call) {
   if (driver_.attributes().has(EFA_DEVICE_ATTR_RDMA_WRITE_MASK)) supported |= kAccessRemoteWrite;
   if ((request.access_flags & ~supported) != 0) return EOPNOTSUPP;
   if (request.start + request.length > kUserAddressEnd) return EFAULT;
-  // Pages are not pinned here; look at least at both ends, as pinning would.
-  std::byte probe;
-  if (!call.caller->read(request.start, &probe, 1) ||
-      !call.caller->read(request.start + request.length - 1, &probe, 1))
-    return EFAULT;
+  // Pages are not pinned here, but what pinning would refuse is refused.
+  const bool writable = (request.access_flags & (kAccessLocalWrite | kAccessRemoteWrite)) != 0;
+  if (!call.caller->may_access(request.start, request.length, writable)) return EFAULT;
 
   const DmaAddr space = space_of(call.caller);
   if (space == 0) return ENOMEM;
