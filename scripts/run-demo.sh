@@ -60,11 +60,9 @@ pair efa2 47592 fi_pingpong -p efa -e rdm
 step "MPI: 4 ranks on 4 hosts, data checked, traffic compared with the device counters"
 show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o $run/checked_job
 rm -f $run/expected.json $run/stats.json
-# shellcheck disable=SC2016  # the variable is the emulator's
+mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
 show efa-emu run --hosts 4 --stats=json --stats-file $run/stats.json -- \
-	sh -c 'mpirun --hostfile "$EFA_EMU_HOSTFILE" --np 4 --map-by node --allow-run-as-root \
-    --mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self \
-    '"$run/checked_job $run/expected.json"
+	sh -c "mpirun --hostfile \$EFA_EMU_HOSTFILE --np 4 --map-by node --allow-run-as-root $mca $run/checked_job $run/expected.json"
 show python3 tests/mpi/check_counters.py $run/expected.json $run/stats.json
 
 echo

@@ -32,9 +32,8 @@ export OMPI_MCA_rmaps_base_oversubscribe=1
 step "mpirun: 128 ranks on 64 hosts, 2 on each (two minutes on 2 cores)"
 rm -f $run/job-expected.json $run/job-stats.json
 start=$SECONDS
-# shellcheck disable=SC2016  # the variable is the emulator's
 show "$EFA_EMU" run --hosts 64 --stats=json --stats-file $run/job-stats.json -- \
-	sh -c 'mpirun --hostfile "$EFA_EMU_HOSTFILE" --np 128 --bind-to core --map-by ppr:2:node --allow-run-as-root '"$run/checked_job $run/job-expected.json"
+	sh -c "mpirun --hostfile \$EFA_EMU_HOSTFILE --np 128 --bind-to core --map-by ppr:2:node --allow-run-as-root $run/checked_job $run/job-expected.json"
 echo "the job took $((SECONDS - start)) seconds"
 step "Counters"
 show python3 tests/mpi/check_counters.py $run/job-expected.json $run/job-stats.json
