@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,11 +27,17 @@ bool write_to(const char* path, const std::string& text) {
   return written;
 }
 
-bool take_host_name(const std::string& host) {
-  if (unshare(CLONE_NEWUTS) != 0 && !unshare_as_user(CLONE_NEWUTS)) {
-    return false;
-  }
-  return sethostname(host.data(), host.size()) == 0;
+/// Namespaces of the host's own. Both or none: they need the same privilege.
+bool leave_namespaces() {
+  constexpr int kOwn = CLONE_NEWUTS | CLONE_NEWNS;
+  return unshare(kOwn) == 0 || unshare_as_user(kOwn);
+}
+
+/// Shows the host's tree at the path that is the same on all hosts. Private first: where we share
+/// mount events with the outer system, it must not see this.
+bool show_tree(const std::string& tree, const std::string& common_path) {
+  return mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount(tree.c_str(), common_path.c_str(), nullptr, MS_BIND, nullptr) == 0;
 }
 
 void set(const char* name, const std::string& value) {
@@ -93,8 +100,12 @@ Result<bool> enter_host(const std::string& dir, const std::string& host) {
     return fail(ENOENT, fmt::format("there is no emulated host '{}'", host),
                 fmt::format("the hosts are listed in {}", hostfile_path(dir)));
   }
-  const bool named = take_host_name(host);
-  set("SYSFS_PATH", tree);
+  const bool own = leave_namespaces();
+  const bool named = own && sethostname(host.data(), host.size()) == 0;
+  // Launchers (MPICH's Hydra) give their own environment to remote programs, so that SYSFS_PATH had
+  // better be the same text everywhere.
+  const bool shown = own && show_tree(tree, common_sysfs_path(dir));
+  set("SYSFS_PATH", shown ? common_sysfs_path(dir) : tree);
   set("EFA_EMU_HOST", host);
   set("HOSTNAME", host);
   return named;
@@ -113,6 +124,7 @@ void set_launcher_environment(const std::string& dir) {
   // MPICH and its relatives (Hydra).
   set("HYDRA_LAUNCHER", "ssh");
   set("HYDRA_LAUNCHER_EXEC", shell);
+  set("HYDRA_IFACE", "lo");
 }
 
 Error execute(const std::vector<std::string>& command) {

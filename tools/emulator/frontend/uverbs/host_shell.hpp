@@ -14,7 +14,7 @@ namespace efa::emu {
 bool unshare_as_user(int flags);
 
 /// Turns the calling process into one of host `host` of the run in `dir`: everything that it
-/// executes from now on believes to run there. True if gethostname() tells so too; false where UTS
+/// executes from now on believes to run there. True if gethostname() tells so too; false where
 /// namespaces are denied (path mode answers uname() itself then). Fails for an unknown host.
 Result<bool> enter_host(const std::string& dir, const std::string& host);
 

@@ -114,11 +114,15 @@ Result<void> refuse_nesting() {
               "leave it first, or use `efa-emu on HOST COMMAND` to run on another of its hosts");
 }
 
-std::string text_of(pid_t tid, int fd) {
-  std::array<char, 256> target{};
+/// What `fd` of `tid` was opened from. Below a chroot, a client in a mount namespace of its own
+/// shows the whole path: what counts begins at the last "/dev/".
+std::string opened_path(pid_t tid, int fd) {
+  std::array<char, 4096> target{};
   const std::string link = fmt::format("/proc/{}/fd/{}", tid, fd);
   const ssize_t length = readlink(link.c_str(), target.data(), target.size());
-  return std::string(target.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
+  const std::string path(target.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
+  const std::size_t start = path.rfind("/dev/");
+  return start == std::string::npos ? std::string() : path.substr(start);
 }
 
 /// A terminal sends its interrupts to the whole foreground group, so the command has it already.
@@ -246,7 +250,7 @@ std::optional<unsigned> Launcher::uverbs_index(pid_t tid, int fd) const {
   if (state_->mode == Mode::kPath) {
     return state_->paths.index_of(tid, fd);
   }
-  return uverbs_node_index(text_of(tid, fd), state_->nodes);
+  return uverbs_node_index(opened_path(tid, fd), state_->nodes);
 }
 
 bool Launcher::reap() {

@@ -63,6 +63,7 @@ std::string current_etc_hosts() {
 Result<void> fill(const std::string& dir, const std::vector<LaunchedHost>& hosts) {
   std::error_code ignored;  // the writes below report it
   fs::create_directories(dir + "/bin", ignored);
+  fs::create_directories(common_sysfs_path(dir), ignored);
   for (const LaunchedHost& host : hosts) {
     if (auto tree = write_sysfs_tree(sysfs_path(dir, host.name), host); !tree) {
       return tree;
@@ -94,6 +95,10 @@ std::string remote_shell_path(const std::string& dir) {
 }
 std::string etc_hosts_path(const std::string& dir) {
   return dir + "/etc-hosts";
+}
+
+std::string common_sysfs_path(const std::string& dir) {
+  return dir + "/sys";
 }
 
 std::string sysfs_path(const std::string& dir, const std::string& host) {

@@ -22,6 +22,7 @@ std::string hostfile_path(const std::string& dir);
 std::string machinefile_path(const std::string& dir);  ///< the same for MPICH ("host:slots")
 std::string remote_shell_path(const std::string& dir);
 std::string sysfs_path(const std::string& dir, const std::string& host);
+std::string common_sysfs_path(const std::string& dir);  ///< where each host sees its own tree
 std::string etc_hosts_path(const std::string& dir);
 
 /// The run directory that surrounds this process, from the environment; nothing outside of a run.
