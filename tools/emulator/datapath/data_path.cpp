@@ -71,6 +71,8 @@ bool DataPath::continue_transfers() {
 }
 
 bool DataPath::poll_receive_doorbells() {
+  if (receive_watch_.empty() || polling_receives_) return false;
+  polling_receives_ = true;
   bool worked = false;
   for (std::size_t i = 0; i < receive_watch_.size();) {
     QpContext& context = *receive_watch_[i];
@@ -94,6 +96,7 @@ bool DataPath::poll_receive_doorbells() {
       ++i;
     }
   }
+  polling_receives_ = false;
   return worked;
 }
 

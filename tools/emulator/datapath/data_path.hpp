@@ -198,6 +198,7 @@ class DataPath final : public DataPathHooks, public Endpoint {
   std::vector<CqWatch> armed_cqs_;
   std::vector<QpContext*>
       receive_watch_;                   ///< QPs with waiters or in ERR: their RQ doorbell matters
+  bool polling_receives_ = false;       ///< woken messages do not look again
   std::vector<MessageRef> continuing_;  ///< long transfers that go on in the next pass
   std::vector<MessageRef> continuing_now_;
 
