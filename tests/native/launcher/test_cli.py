@@ -80,6 +80,7 @@ class Errors(Case):
         (("run", "--topology", "f", "--hosts", "2", "--", "true"), "contradict each other"),
         (("run", "--mode", "magic", "--", "true"), "choose one of auto, one-trap, path"),
         (("run", "--stats=xml", "--", "true"), "--stats=json"),
+        (("run", "--stats-file", "/no/such/file", "--", "true"), "cannot write /no/such/file"),
         (("run", "--", "no-such-program"), "there is no program 'no-such-program'"),
         (("run", "--", "/no/such/program"), "there is no program '/no/such/program'"),
         (("run", "--", "/etc/passwd"), "cannot run '/etc/passwd': Permission denied"),
@@ -350,6 +351,14 @@ class Hosts(Case):
         out = self.on("on", "host2", "sh", "-c", "hostname; echo $EFA_EMU_HOST; ls "
                       "$SYSFS_PATH/class/infiniband_verbs | grep uverbs")
         self.assertEqual(out, "host2\nhost2\nuverbs2\n")
+
+    def test_environment_of_one_host_finds_the_devices_of_another(self):
+        # Launchers such as MPICH's pass theirs on. Needs mounts; without, each host has its own path.
+        if not have_one_trap():
+            self.skipTest("mounts are denied here")
+        out = self.run_ok("run", "--hosts", "2", "--", "sh", "-c", f"{EFA_EMU} on host1 env "
+                          "SYSFS_PATH=$SYSFS_PATH ls $SYSFS_PATH/class/infiniband_verbs")
+        self.assertEqual(out, "abi_version\nuverbs1\n")
 
     def test_on_passes_exact_arguments_and_the_exit_status(self):
         self.assertEqual(self.on("on", "host1", "--", "printf", "[%s]", "a b", "$HOME"),

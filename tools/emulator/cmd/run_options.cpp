@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -290,6 +292,15 @@ Result<StatsFormat> parse_stats(const Typed& typed) {
               "write --stats, --stats=text or --stats=json");
 }
 
+/// Now rather than after a run of hours: can the statistics be written?
+Result<void> try_stats_file(const std::string& path) {
+  if (path.empty() || std::ofstream(path)) {
+    return {};
+  }
+  return fail(errno, fmt::format("--stats-file: cannot write {}: {}", path, std::strerror(errno)),
+              "name a file in a folder that you can write to");
+}
+
 Result<RunOptions> options_from(const Typed& typed) {
   RunOptions options;
   Assignments given;
@@ -298,6 +309,9 @@ Result<RunOptions> options_from(const Typed& typed) {
   given.set("", options.topology, complete_topology(typed));
   if (auto good = given.result(); !good) {
     return tl::unexpected<Error>(good.error());
+  }
+  if (auto writable = try_stats_file(typed.stats_file); !writable) {
+    return tl::unexpected<Error>(writable.error());
   }
   options.stats_file = typed.stats_file;
   options.device.strict = typed.strict;
