@@ -76,6 +76,12 @@ bool Process::write(std::uint64_t address, const void* in, std::size_t bytes) no
   return write_vector({&remote, 1}, in, bytes);
 }
 
+bool Process::replaced(std::uint64_t address) const noexcept {
+  // An address space without users reads as an empty file, a bad address as an error.
+  std::byte probe;
+  return ::pread64(mem_, &probe, 1, static_cast<off64_t>(address)) == 0;
+}
+
 bool Process::may_access(std::uint64_t address, std::uint64_t length, bool writable) const {
   const std::string path = fmt::format("/proc/{}/maps", pid_);
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> maps(std::fopen(path.c_str(), "re"),

@@ -40,6 +40,10 @@ class Process final : public ClientMemory {
   bool read(std::uint64_t address, void* out, std::size_t bytes) noexcept override;
   bool write(std::uint64_t address, const void* in, std::size_t bytes) noexcept override;
 
+  /// True if the process has left the address space in which it opened the device (exec).
+  /// `address` is any that its program uses.
+  bool replaced(std::uint64_t address) const noexcept;
+
   /// True if the process may read (and, if `writable`, write) every byte of the range: what pinning
   /// its pages would find out.
   bool may_access(std::uint64_t address, std::uint64_t length, bool writable) const;

@@ -51,7 +51,7 @@ void UverbsServer::serve(const Notification& call) {
   const auto status = thread_status(call.tid);
   if (!status) return listener.reply_error(call.id, ESRCH);
   int error = 0;
-  const std::shared_ptr<Process> process = process_of(call.tid, status->pid, error);
+  const std::shared_ptr<Process> process = process_of(call, status->pid, error);
   if (!process) return listener.reply_error(call.id, error);
   Context* context = context_of(call, process);
   // Not a descriptor of ours: whatever the kernel makes of it.
@@ -72,10 +72,13 @@ void UverbsServer::serve(const Notification& call) {
   error == 0 ? listener.reply(call.id, 0) : listener.reply_error(call.id, error);
 }
 
-std::shared_ptr<Process> UverbsServer::process_of(pid_t tid, pid_t pid, int& error) {
+std::shared_ptr<Process> UverbsServer::process_of(const Notification& call, pid_t pid, int& error) {
   const auto found = processes_.find(pid);
-  if (found != processes_.end() && !found->second->dead()) return found->second;
-  auto opened = Process::open(tid);
+  if (found != processes_.end()) {
+    if (!found->second->replaced(call.args[2])) return found->second;
+    forget(pid);
+  }
+  auto opened = Process::open(call.tid);
   if (!opened) {
     fmt::print(stderr, "efa-emu: {}\n", opened.error().text());
     error = opened.error().code == 0 ? EPERM : opened.error().code;
@@ -116,7 +119,11 @@ Context* UverbsServer::open_context(const Notification& call, unsigned index,
 
 void UverbsServer::on_event(std::uint64_t data) {
   if ((data & kProcessEvent) == 0) return release(static_cast<ino_t>(data));
-  const auto pid = static_cast<pid_t>(data & kIdMask);
+  forget(static_cast<pid_t>(data & kIdMask));
+}
+
+/// Process `pid`, as known so far, has ended: by itself or by becoming another program.
+void UverbsServer::forget(pid_t pid) {
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return;
   found->second->mark_dead();

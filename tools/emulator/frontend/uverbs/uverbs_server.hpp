@@ -41,7 +41,8 @@ class UverbsServer {
  private:
   Context* context_of(const Notification& call, const std::shared_ptr<Process>& process);
   Context* open_context(const Notification& call, unsigned index, const Process& process);
-  std::shared_ptr<Process> process_of(pid_t tid, pid_t pid, int& error);
+  std::shared_ptr<Process> process_of(const Notification& call, pid_t pid, int& error);
+  void forget(pid_t pid);
   void watch(int fd, std::uint32_t events, std::uint64_t data);
   void release(ino_t inode);
 
