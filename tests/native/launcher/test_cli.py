@@ -42,11 +42,8 @@ class Case(unittest.TestCase):
         return done.stdout
 
     def modes(self):
-        for mode in MODES:
-            with self.subTest(mode=mode):
-                if mode == "one-trap" and not have_one_trap():
-                    self.skipTest("mounts are denied here")
-                yield mode
+        """The modes that work here: path mode does everywhere."""
+        return MODES if have_one_trap() else ("path",)
 
 
 class Errors(Case):
@@ -296,7 +293,7 @@ class Devices(Case):
     def test_ibv_devices_lists_the_hosts_devices(self):
         for mode in self.modes():
             out = self.run_ok("run", "--devices-per-host", "2", "--mode", mode, "--", "ibv_devices")
-            self.assertEqual(re.findall(r"efa_\d", out), ["efa_0", "efa_1"])
+            self.assertEqual(sorted(re.findall(r"efa_\d", out)), ["efa_0", "efa_1"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")

@@ -51,8 +51,9 @@ TEST(Hostfile, EveryHostHasALoopbackAddressOfItsOwn) {
 TEST(RunDirectory, HoldsWhatProgramsReadAndVanishesWithItsObject) {
   std::string path;
   {
-    const auto directory = RunDirectory::create(hosts({"host0", "host1"}));
+    const auto directory = RunDirectory::create();
     ASSERT_TRUE(directory) << directory.error().text();
+    ASSERT_TRUE(directory->fill(hosts({"host0", "host1"})));
     path = directory->path();
     EXPECT_TRUE(fs::exists(sysfs_path(path, "host1") + "/class/infiniband/efa_0"));
     EXPECT_TRUE(fs::exists(hostfile_path(path)));
@@ -200,8 +201,9 @@ TEST(Launcher, NamesAMissingProgram) {
 }
 
 TEST(Launcher, RefusesToStartInsideAnotherRun) {
-  const auto outer = RunDirectory::create(hosts({"host0"}));
+  const auto outer = RunDirectory::create();
   ASSERT_TRUE(outer);
+  ASSERT_TRUE(outer->fill(hosts({"host0"})));
   setenv("EFA_EMU_DIR", outer->path().c_str(), 1);
   const auto launcher = Launcher::create(hosts({"host0"}), Mode::kPath);
   unsetenv("EFA_EMU_DIR");

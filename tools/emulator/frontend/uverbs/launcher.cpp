@@ -78,23 +78,21 @@ std::vector<std::string> names_of(const std::vector<LaunchedHost>& hosts) {
   return names;
 }
 
-Result<void> enter_one_trap_mode(std::size_t nodes, const std::string& hosts_file) {
+Result<void> enter_one_trap_mode(std::size_t nodes, const std::string& run_directory) {
   if (auto entered = enter_private_mounts(); !entered) {
     return entered;
   }
-  if (auto mounted = mount_device_nodes(nodes); !mounted) {
-    return mounted;
-  }
-  mount_hosts_file(hosts_file);
-  return {};
+  // Hundreds of hosts are thousands of small files, and a killed run leaves none of them behind.
+  mount_memory(run_directory);
+  return mount_device_nodes(nodes);
 }
 
 /// The mode that works here; an error only where the user insisted on one that does not.
-Result<Mode> enter_mode(Mode wanted, std::size_t nodes, const std::string& hosts_file) {
+Result<Mode> enter_mode(Mode wanted, std::size_t nodes, const std::string& run_directory) {
   if (wanted == Mode::kPath) {
     return Mode::kPath;
   }
-  const auto entered = enter_one_trap_mode(nodes, hosts_file);
+  const auto entered = enter_one_trap_mode(nodes, run_directory);
   if (entered) {
     return Mode::kOneTrap;
   }
@@ -168,7 +166,7 @@ Result<std::unique_ptr<Launcher>> Launcher::create(std::vector<LaunchedHost> hos
     return fail(EINVAL, "there is no host to run the command on", "describe at least one host");
   }
   auto signals = std::make_unique<SignalGuard>();
-  auto directory = RunDirectory::create(hosts);
+  auto directory = RunDirectory::create();
   if (!directory) {
     return tl::unexpected<Error>(directory.error());
   }
@@ -176,11 +174,18 @@ Result<std::unique_ptr<Launcher>> Launcher::create(std::vector<LaunchedHost> hos
   launcher->state_ =
       std::make_unique<State>(std::move(signals), std::move(hosts), std::move(*directory));
   State& state = *launcher->state_;
-  const auto entered = enter_mode(mode, state.nodes, etc_hosts_path(state.directory.path()));
+  const std::string& path = state.directory.path();
+  const auto entered = enter_mode(mode, state.nodes, path);
   if (!entered) {
     return tl::unexpected<Error>(entered.error());
   }
   state.mode = *entered;
+  if (auto filled = state.directory.fill(state.hosts); !filled) {
+    return tl::unexpected<Error>(filled.error());
+  }
+  if (state.mode == Mode::kOneTrap) {
+    mount_hosts_file(etc_hosts_path(path));
+  }
   // Orphans stay below us: they keep their listener, and Yama lets only ancestors reach their
   // memory.
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

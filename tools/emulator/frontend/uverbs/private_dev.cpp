@@ -33,8 +33,8 @@ bool mount_onto(const std::string& source, const std::string& target) {
   return mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0;
 }
 
-bool mount_tmpfs(const char* target) {
-  return mount("efa-emu", target, "tmpfs", MS_NOSUID, "mode=755") == 0;
+bool mount_tmpfs(const std::string& target) {
+  return mount("efa-emu", target.c_str(), "tmpfs", MS_NOSUID, "mode=755") == 0;
 }
 
 bool create_empty_file(const std::string& path) {
@@ -136,6 +136,10 @@ Result<void> enter_private_mounts() {
     return mounts_denied("making the mounts private");
   }
   return {};
+}
+
+bool mount_memory(const std::string& path) {
+  return mount_tmpfs(path);
 }
 
 Result<void> mount_device_nodes(std::size_t count) {

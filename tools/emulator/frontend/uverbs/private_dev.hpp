@@ -20,6 +20,10 @@ std::optional<unsigned> uverbs_node_index(const std::string& path, std::size_t c
 /// privilege that it lacks, into a user namespace (same user id) as well.
 Result<void> enter_private_mounts();
 
+/// Covers the directory `path` by a file system in memory: fast, and gone with the last process
+/// that sees it. Best effort, as nothing depends on it.
+bool mount_memory(const std::string& path);
+
 /// Puts `count` nodes into /dev/infiniband of the private mount namespace. Each is /dev/null under
 /// another name: fstat() says "character device 1:3", and /proc/PID/fd/N says which one it is.
 Result<void> mount_device_nodes(std::size_t count);

@@ -2,6 +2,7 @@
 #include "frontend/uverbs/run_directory.hpp"
 
 #include <ftw.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,28 +59,6 @@ std::string current_etc_hosts() {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
-}
-
-Result<void> fill(const std::string& dir, const std::vector<LaunchedHost>& hosts) {
-  std::error_code ignored;  // the writes below report it
-  fs::create_directories(dir + "/bin", ignored);
-  fs::create_directories(common_sysfs_path(dir), ignored);
-  for (const LaunchedHost& host : hosts) {
-    if (auto tree = write_sysfs_tree(sysfs_path(dir, host.name), host); !tree) {
-      return tree;
-    }
-  }
-  const std::pair<std::string, std::string> files[] = {
-      {hostfile_path(dir), hostfile_text(hosts)},
-      {machinefile_path(dir), machinefile_text(hosts)},
-      {etc_hosts_path(dir), current_etc_hosts() + "\n" + etc_hosts_lines(hosts)},
-  };
-  for (const auto& [path, content] : files) {
-    if (auto written = write_file(path, content); !written) {
-      return written;
-    }
-  }
-  return write_remote_shell(remote_shell_path(dir));
 }
 
 }  // namespace
@@ -141,19 +120,38 @@ std::string etc_hosts_lines(const std::vector<LaunchedHost>& hosts) {
   return text;
 }
 
-Result<RunDirectory> RunDirectory::create(const std::vector<LaunchedHost>& hosts) {
+Result<RunDirectory> RunDirectory::create() {
   const char* base = std::getenv("TMPDIR");
   std::string path = fmt::format("{}/efa-emu.XXXXXX", base != nullptr && *base ? base : "/tmp");
   if (mkdtemp(path.data()) == nullptr) {
     return fail(errno, fmt::format("cannot create {}: {}", path, std::strerror(errno)),
                 "set TMPDIR to a directory that you can write to");
   }
-  RunDirectory directory(path);
   chmod(path.c_str(), 0755);  // programs below may change their user
-  if (auto filled = fill(path, hosts); !filled) {
-    return tl::unexpected<Error>(filled.error());
+  return RunDirectory(path);
+}
+
+Result<void> RunDirectory::fill(const std::vector<LaunchedHost>& hosts) const {
+  const std::string& dir = path_;
+  std::error_code ignored;  // the writes below report it
+  fs::create_directories(dir + "/bin", ignored);
+  fs::create_directories(common_sysfs_path(dir), ignored);
+  for (const LaunchedHost& host : hosts) {
+    if (auto tree = write_sysfs_tree(sysfs_path(dir, host.name), host); !tree) {
+      return tree;
+    }
   }
-  return directory;
+  const std::pair<std::string, std::string> files[] = {
+      {hostfile_path(dir), hostfile_text(hosts)},
+      {machinefile_path(dir), machinefile_text(hosts)},
+      {etc_hosts_path(dir), current_etc_hosts() + "\n" + etc_hosts_lines(hosts)},
+  };
+  for (const auto& [path, content] : files) {
+    if (auto written = write_file(path, content); !written) {
+      return written;
+    }
+  }
+  return write_remote_shell(remote_shell_path(dir));
 }
 
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept : path_(std::move(other.path_)) {
@@ -164,6 +162,7 @@ RunDirectory::~RunDirectory() {
   if (path_.empty()) {
     return;
   }
+  umount2(path_.c_str(), MNT_DETACH);
   // FTW_MOUNT, FTW_PHYS: what somebody mounted or linked below it is not ours to remove.
   const auto remove_entry = [](const char* path, const struct stat*, int, struct FTW*) {
     std::remove(path);

@@ -38,11 +38,15 @@ std::string etc_hosts_lines(const std::vector<LaunchedHost>& hosts);
 
 class RunDirectory {
  public:
-  /// Makes $TMPDIR/efa-emu.XXXXXX with the sysfs trees, the hostfiles and the remote shell.
-  static Result<RunDirectory> create(const std::vector<LaunchedHost>& hosts);
+  /// Makes $TMPDIR/efa-emu.XXXXXX, empty.
+  static Result<RunDirectory> create();
+
+  /// Writes the sysfs trees, the hostfiles and the remote shell.
+  Result<void> fill(const std::vector<LaunchedHost>& hosts) const;
+
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory& operator=(RunDirectory&&) = delete;
-  ~RunDirectory();  ///< removes the directory
+  ~RunDirectory();  ///< removes the directory, and what was mounted on it
 
   const std::string& path() const noexcept { return path_; }
 

@@ -186,7 +186,9 @@ std::string pci_name(std::size_t device) {
 Result<void> write_sysfs_tree(const std::string& root, const LaunchedHost& host) {
   Writer out;
   out.file(fs::path(root) / "class/infiniband_verbs/abi_version", std::to_string(kClassAbiVersion));
-  for (std::size_t number = 0; number < host.devices.size(); ++number) {
+  // Last first: programs take the devices in the order of readdir(), and the file system in memory
+  // on which the tree usually is lists the newest entry first.
+  for (std::size_t number = host.devices.size(); number-- > 0;) {
     write_device(out, root, host, number);
   }
   std::error_code ignored;  // a host without devices still has the (empty) class
