@@ -9,13 +9,14 @@ set -euo pipefail
 packages_of() {
 	case $1 in
 	build) echo build-essential cmake ninja-build pkg-config ccache python3 \
-		libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev ;;
+		libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev \
+		libgtest-dev libgmock-dev ;;
 	# The programs that the emulator is tried with, and what perftest of a newer Debian needs to build.
 	run) echo libibverbs-dev ibverbs-providers ibverbs-utils rdma-core perftest \
 		librdmacm-dev libibumad-dev libpci-dev libnl-3-dev libnl-route-3-dev libudev-dev \
 		libfabric-bin libfabric-dev openmpi-bin libopenmpi-dev python3 ;;
-	test) packages_of run && echo libgtest-dev libgmock-dev python3-pyverbs ;;
-	bench) packages_of run && echo libgtest-dev libbenchmark-dev valgrind ;;
+	test) packages_of run && echo python3-pyverbs ;;
+	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	lint) echo clang-format clang-tidy shellcheck python3 ;;
 	*)
