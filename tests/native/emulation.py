@@ -5,11 +5,13 @@ $EFA_EMU and $EFA_PEER name the emulator and the peer program.
 """
 
 import functools
+import json
 import os
 import selectors
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 PATIENCE = 90  # seconds until something that must happen counts as missing
@@ -24,8 +26,11 @@ class Failed(Exception):
     """A peer's verb or work request failed; the text says how."""
 
 
-def emulated(*options, before=(), status=0):
-    """The test's body runs below `efa-emu run OPTIONS`, itself started by the words `before`."""
+def emulated(*options, before=(), status=0, statistics=None):
+    """The test's body runs below `efa-emu run OPTIONS`, itself started by the words `before`.
+
+    `statistics`, if given, is called with the test case and the emulator's statistics at the end.
+    """
 
     def wrap(body):
         @functools.wraps(body)
@@ -33,12 +38,17 @@ def emulated(*options, before=(), status=0):
             if os.environ.get(INSIDE):
                 return body(self)
             name = ".".join(self.id().split(".")[-2:])
-            command = [*before, EMULATOR, "run", *options, "--", PYTHON,
+            counted = tempfile.NamedTemporaryFile("r") if statistics else None
+            counting = ("--stats=json", "--stats-file", counted.name) if statistics else ()
+            command = [*before, EMULATOR, "run", *options, *counting, "--", PYTHON,
                        "-B", os.path.abspath(sys.argv[0]), name]
             done = subprocess.run(command, env={**os.environ, INSIDE: "1"}, text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=10 * PATIENCE, check=False)
             self.assertEqual(done.returncode, status, "\n" + done.stdout)
+            if statistics:
+                with counted:
+                    statistics(self, json.load(counted))
 
         return test
 

@@ -168,6 +168,20 @@ class Peer {
          session().read(qpn, rkey, address, next<std::uint32_t>(a));
          return std::string();
        }},
+      {"fill",
+       [this](Arguments& a) {
+         session().fill(next<std::uint32_t>(a));
+         return std::string();
+       }},
+      {"read-filled",
+       [this](Arguments& a) {
+         const auto qpn = next<std::uint32_t>(a);
+         const auto rkey = next<std::uint32_t>(a);
+         const auto address = next<std::uint64_t>(a);
+         const auto count = next<unsigned>(a);
+         session().read_filled(qpn, rkey, address, count, next<std::uint32_t>(a));
+         return std::string();
+       }},
       {"register", [this](Arguments&) { return session().register_anew(); }},
       {"unmap",
        [this](Arguments&) {

@@ -19,6 +19,7 @@ namespace efa::peer {
 namespace {
 
 constexpr std::uint32_t kQkey = 0x11111111;
+constexpr std::uint64_t kFillNumber = 7;
 
 template <class T>
 T* need(T* object, const char* what) {
@@ -239,6 +240,21 @@ void Session::read(std::uint32_t qpn, std::uint32_t rkey, std::uint64_t address,
   ibv_wr_set_ud_addr(builder, ah_, qpn, kQkey);
   ibv_wr_set_sge(builder, mr_->lkey, reinterpret_cast<std::uint64_t>(send_slot(0)), bytes);
   need_zero(ibv_wr_complete(builder), "read");
+}
+
+void Session::fill(std::uint32_t bytes) {
+  write_message(receive_slot(0), kFillNumber, bytes);
+}
+
+void Session::read_filled(std::uint32_t qpn, std::uint32_t rkey, std::uint64_t address,
+                          unsigned count, std::uint32_t bytes) {
+  for (; count > 0; --count) {
+    std::memset(send_slot(0), 0, bytes);
+    read(qpn, rkey, address, bytes);
+    const ibv_wc wc = wait_for(send_cq_);
+    if (wc.status != IBV_WC_SUCCESS) throw Failure(text_of(wc));
+    if (!is_message(send_slot(0), kFillNumber, bytes)) throw Failure("other bytes were read");
+  }
 }
 
 std::string Session::next_sent() {

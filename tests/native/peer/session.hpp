@@ -47,6 +47,11 @@ class Session {
   // Single steps; the waiting ones return "status vendor_err".
   void post(std::uint32_t qpn, std::uint32_t bytes);
   void read(std::uint32_t qpn, std::uint32_t rkey, std::uint64_t address, std::uint32_t bytes);
+  /// Writes a pattern over the start of the buffer, for others to read.
+  void fill(std::uint32_t bytes);
+  /// Reads `bytes` filled ones of the peer `count` times; each time all of them must be right.
+  void read_filled(std::uint32_t qpn, std::uint32_t rkey, std::uint64_t address, unsigned count,
+                   std::uint32_t bytes);
   std::string next_sent();
   std::string next_received();
 
