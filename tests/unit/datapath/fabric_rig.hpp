@@ -526,11 +526,18 @@ class FabricRig {
     clock.advance(end - clock.now());
     settle();
   }
+  /// Runs what is next, at its time. False if nothing is planned.
+  bool step() {
+    settle();
+    const Nanoseconds due = fabric.next_due();
+    if (due == ~Nanoseconds{0}) return false;
+    advance(due - std::min(due, clock.now()));
+    return true;
+  }
   /// Lets time pass until no event is planned.
   void finish() {
-    settle();
-    while (fabric.next_due() != ~Nanoseconds{0})
-      advance(fabric.next_due() - std::min(fabric.next_due(), clock.now()));
+    while (step()) {
+    }
   }
 
   ManualClock clock;

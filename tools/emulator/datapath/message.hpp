@@ -58,6 +58,7 @@ struct Part {
   bool answered = false;      ///< and the requester knows
   std::uint8_t status = 0;    ///< what the responder answered, once delivered
   std::uint32_t attempt = 0;  ///< current transmission; older answers and timers do not count
+  Nanoseconds arrival = 0;    ///< when its latest request or answer is through, if not lost
 };
 
 struct Message {

@@ -137,13 +137,13 @@ void DataPath::send_part(Message& message, std::uint32_t index) {
   event.part = index;
   event.attempt = part.attempt;
   event.peer = this;
-  Nanoseconds sent = now;
+  part.arrival = now;
   if (!peer.route.there->allowed()) {
     ++fabric_.packets_denied;
   } else if (fate.lost) {
     ++fabric_.packets_lost;
   } else {
-    sent = std::max(sent, fate.arrival);
+    part.arrival = std::max(now, fate.arrival);
     fabric_.at(fate.arrival, *peer.responder, event);
     if (fate.duplicated) {
       ++fabric_.packets_duplicated;
@@ -153,7 +153,7 @@ void DataPath::send_part(Message& message, std::uint32_t index) {
   event.kind = Event::Kind::kRetransmit;
   const Nanoseconds patience =
       peer.round_trip + (kRetransmitAfter << std::min(part.attempt - 1, kMaxRetransmitShift));
-  fabric_.at(std::min(sent + patience, std::max(message.deadline, now + 1)), *this, event);
+  fabric_.at(std::min(part.arrival + patience, std::max(message.deadline, now + 1)), *this, event);
 }
 
 void DataPath::request_arrived(const Event& event) {
@@ -203,6 +203,8 @@ void DataPath::reply(const Event& request, efa_comp_status status, std::uint32_t
   event.status = static_cast<std::uint8_t>(status);
   event.peer = this;
   fabric_.at(fate.arrival, requester, event);
+  if (Message* message = requester.messages_.find(request.message))
+    message->parts[request.part].arrival = fate.arrival;
 }
 
 void DataPath::reply_arrived(const Event& event) {
@@ -247,6 +249,9 @@ void DataPath::retransmit(const Event& event) {
   if (!nobody) {
     const Part& part = message->parts[event.part];
     if (part.answered || part.attempt != event.attempt) return;
+    // Queued on a narrow link: to send it again would only make the queue longer.
+    if (part.arrival > fabric_.clock().now())
+      return fabric_.at(part.arrival + message->peer->round_trip + kRetransmitAfter, *this, event);
     ++device_.stats.retrans_timeout_events;
     if (fabric_.clock().now() < message->deadline) {
       device_.stats.retrans_bytes += request_bytes(*message, event.part);
