@@ -13,12 +13,12 @@ namespace efa::emu {
 
 /// What may happen to packets on a link, per packet and direction. All zero = a perfect link.
 struct Impairment {
-  double loss = 0;             ///< probability 0..1 that a packet vanishes
-  double reorder = 0;          ///< probability 0..1 that a packet is overtaken by later ones
-  double duplicate = 0;        ///< probability 0..1 that a packet arrives twice
-  Nanoseconds delay = 0;       ///< one way, added to every packet
-  Nanoseconds jitter = 0;      ///< uniform extra 0..jitter
-  double bandwidth_gbps = 0;   ///< Gbit/s; 0 = as fast as memory allows
+  double loss = 0;            ///< probability 0..1 that a packet vanishes
+  double reorder = 0;         ///< probability 0..1 that a packet is overtaken by later ones
+  double duplicate = 0;       ///< probability 0..1 that a packet arrives twice
+  Nanoseconds delay = 0;      ///< one way, added to every packet
+  Nanoseconds jitter = 0;     ///< uniform extra 0..jitter
+  double bandwidth_gbps = 0;  ///< Gbit/s; 0 = as fast as memory allows
 
   bool perfect() const noexcept {
     return loss == 0 && reorder == 0 && duplicate == 0 && delay == 0 && jitter == 0 &&
@@ -37,10 +37,10 @@ struct RnrFault {
 struct HostSpec {
   std::string name;
   unsigned devices = 1;
-  std::string generation;            ///< "efa2"
-  std::vector<std::string> groups;   ///< security groups; empty = unrestricted
-  bool unresponsive = false;         ///< hears nothing, answers nothing
-  Nanoseconds unresponsive_after = 0;///< 0 = from the start, else time since the emulator started
+  std::string generation;              ///< "efa2"
+  std::vector<std::string> groups;     ///< security groups; empty = unrestricted
+  bool unresponsive = false;           ///< hears nothing, answers nothing
+  Nanoseconds unresponsive_after = 0;  ///< 0 = from the start, else time since the emulator started
   std::vector<RnrFault> rnr;
 };
 
