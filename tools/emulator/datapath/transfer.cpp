@@ -18,6 +18,37 @@ std::byte* contiguous(const Buffer& buffer) noexcept {
   return buffer.space->map(buffer.segments[0].addr, buffer.length);
 }
 
+/// Bytes become visible in ascending order, which devices with data_polling_128 promise within
+/// 128-byte blocks (I10) and memcpy() does not.
+void copy_ascending(std::byte* to, const std::byte* from, std::uint64_t length) noexcept {
+  constexpr std::uint64_t word_size = sizeof(std::uint64_t);
+  const auto byte = [&] {
+    __atomic_store_n(reinterpret_cast<std::uint8_t*>(to++), static_cast<std::uint8_t>(*from++),
+                     __ATOMIC_RELEASE);
+    --length;
+  };
+  while (length != 0 && reinterpret_cast<std::uintptr_t>(to) % word_size != 0) byte();
+  for (; length >= word_size; length -= word_size, to += word_size, from += word_size) {
+    std::uint64_t word;
+    std::memcpy(&word, from, word_size);
+    __atomic_store_n(reinterpret_cast<std::uint64_t*>(to), word, __ATOMIC_RELEASE);
+  }
+  while (length != 0) byte();
+}
+
+/// Writes `source` to all of `to`, directly where that is mapped.
+bool place(const Buffer& to, const std::byte* source) noexcept {
+  for (std::size_t i = 0; i < to.segments.size(); ++i) {
+    const DmaSegment& segment = to.segments[i];
+    if (segment.length == 0) continue;
+    std::byte* target = to.space->map(segment.addr, segment.length);
+    if (target == nullptr) return to.space->scatter(to.segments.subspan(i), source);
+    copy_ascending(target, source, segment.length);
+    source += segment.length;
+  }
+  return true;
+}
+
 }  // namespace
 
 void SegmentCursor::take(std::uint64_t bytes, std::vector<DmaSegment>& out) {
@@ -38,15 +69,15 @@ void SegmentCursor::take(std::uint64_t bytes, std::vector<DmaSegment>& out) {
 CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   if (from.length == 0) return CopyResult::kDone;
   const std::byte* source = from.bytes != nullptr ? from.bytes : contiguous(from);
+  // A host that sends to itself may name overlapping buffers.
+  const bool apart = from.bytes != nullptr || from.space != to.space;
+  if (source != nullptr && apart)
+    return place(to, source) ? CopyResult::kDone : CopyResult::kTargetFault;
   std::byte* target = contiguous(to);
   if (source != nullptr && target != nullptr) {
     std::memmove(target, source, from.length);
     return CopyResult::kDone;
   }
-  // A host that sends to itself may name overlapping buffers.
-  const bool apart = from.bytes != nullptr || from.space != to.space;
-  if (source != nullptr && apart)
-    return to.space->scatter(to.segments, source) ? CopyResult::kDone : CopyResult::kTargetFault;
   if (target != nullptr && apart)
     return from.space->gather(from.segments, target) ? CopyResult::kDone : CopyResult::kSourceFault;
   return through_bounce(from, to);
@@ -56,8 +87,7 @@ CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
   if (bounce_.empty()) bounce_.resize(kBounceBytes);
   if (from.length <= kBounceBytes) {
     if (!from.space->gather(from.segments, bounce_.data())) return CopyResult::kSourceFault;
-    return to.space->scatter(to.segments, bounce_.data()) ? CopyResult::kDone
-                                                          : CopyResult::kTargetFault;
+    return place(to, bounce_.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
   }
   SegmentCursor source(from.segments);
   SegmentCursor target(to.segments);
@@ -66,7 +96,8 @@ CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
     source.take(step, from_part_);
     target.take(step, to_part_);
     if (!from.space->gather(from_part_, bounce_.data())) return CopyResult::kSourceFault;
-    if (!to.space->scatter(to_part_, bounce_.data())) return CopyResult::kTargetFault;
+    if (!place({to.space, to_part_, nullptr, step}, bounce_.data()))
+      return CopyResult::kTargetFault;
     left -= step;
   }
   return CopyResult::kDone;
