@@ -51,24 +51,32 @@ Context::~Context() {
   driver_.memory().remove(queue_space_);
 }
 
+bool Context::Method::knows(std::uint16_t attribute) const noexcept {
+  if (private_data && (attribute == UVERBS_ATTR_UHW_IN || attribute == UVERBS_ATTR_UHW_OUT))
+    return true;
+  return attribute >= first_attribute && attribute - first_attribute < attributes;
+}
+
 const Context::Method* Context::find_method(std::uint16_t object, std::uint16_t method) {
   static constexpr Method kMethods[] = {
-      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE, &Context::invoke_write},
-      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT, &Context::get_context},
-      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, &Context::query_port},
-      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_TABLE, &Context::query_gid_table},
-      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_ENTRY, &Context::query_gid_entry},
-      {UVERBS_OBJECT_DEVICE, kMethodQueryPortSpeed, &Context::query_port_speed},
-      {UVERBS_OBJECT_ASYNC_EVENT, UVERBS_METHOD_ASYNC_EVENT_ALLOC, &Context::alloc_async_event},
-      {UVERBS_OBJECT_PD, UVERBS_METHOD_PD_DESTROY, &Context::destroy_pd},
-      {UVERBS_OBJECT_AH, UVERBS_METHOD_AH_DESTROY, &Context::destroy_ah},
-      {UVERBS_OBJECT_MR, UVERBS_METHOD_MR_DESTROY, &Context::destroy_mr},
-      {UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR, &Context::reg_dmabuf_mr},
-      {UVERBS_OBJECT_MR, EFA_UABI_IDS_METHOD_MR_QUERY, &Context::query_mr},
-      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE, &Context::create_cq},
-      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_DESTROY, &Context::destroy_cq},
-      {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE, &Context::create_qp},
-      {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_DESTROY, &Context::destroy_qp},
+      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE, &Context::invoke_write, 3, true},
+      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT, &Context::get_context, 3, true},
+      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, &Context::query_port, 2},
+      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_TABLE, &Context::query_gid_table, 4},
+      {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_ENTRY, &Context::query_gid_entry, 4},
+      {UVERBS_OBJECT_DEVICE, kMethodQueryPortSpeed, &Context::query_port_speed, 2},
+      {UVERBS_OBJECT_ASYNC_EVENT, UVERBS_METHOD_ASYNC_EVENT_ALLOC, &Context::alloc_async_event, 1},
+      {UVERBS_OBJECT_PD, UVERBS_METHOD_PD_DESTROY, &Context::destroy_pd, 1},
+      {UVERBS_OBJECT_AH, UVERBS_METHOD_AH_DESTROY, &Context::destroy_ah, 1},
+      {UVERBS_OBJECT_MR, UVERBS_METHOD_MR_DESTROY, &Context::destroy_mr, 1},
+      {UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR, &Context::reg_dmabuf_mr, 9},
+      {UVERBS_OBJECT_MR, EFA_UABI_IDS_METHOD_MR_QUERY, &Context::query_mr, 5, false,
+       EFA_UABI_IDS_ATTR_QUERY_MR_HANDLE},
+      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE, &Context::create_cq, kAttrCqBufferLast + 1, true},
+      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_DESTROY, &Context::destroy_cq, 2},
+      {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE, &Context::create_qp,
+       UVERBS_ATTR_CREATE_QP_RESP_QP_NUM + 1, true},
+      {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_DESTROY, &Context::destroy_qp, 2},
   };
   const auto found = std::find_if(std::begin(kMethods), std::end(kMethods), [&](const Method& m) {
     return m.object == object && m.method == method;
@@ -109,6 +117,9 @@ const Context::WriteCommand* Context::find_write_command(std::uint32_t command) 
 int Context::serve(Call& call) {
   const Method* method = find_method(call.attributes.object(), call.attributes.method());
   if (method == nullptr) return EPROTONOSUPPORT;
+  for (const ib_uverbs_attr& attribute : call.attributes.all())
+    if ((attribute.flags & UVERBS_ATTR_F_MANDATORY) != 0 && !method->knows(attribute.attr_id))
+      return EPROTONOSUPPORT;
   // Before the device is opened there is nothing that other methods could work on.
   const bool opens = method->handler == &Context::get_context;
   const bool probes = method->handler == &Context::invoke_write;

@@ -133,6 +133,11 @@ class Context {
   struct Method {
     std::uint16_t object, method;
     Handler handler;
+    std::uint16_t attributes;   ///< known ones, numbered from `first_attribute`
+    bool private_data = false;  ///< also UHW_IN and UHW_OUT
+    std::uint16_t first_attribute = 0;
+
+    bool knows(std::uint16_t attribute) const noexcept;
   };
   struct WriteCommand {
     std::uint32_t command;

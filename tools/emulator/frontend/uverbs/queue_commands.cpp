@@ -227,6 +227,7 @@ int Context::create_qp(Call& call) {
   PdObject* pd = find<PdObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_PD_HANDLE));
   CqObject* send_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE));
   CqObject* recv_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE));
+  if (type == kQpTypeRawPacket && !call.net_raw) return EPERM;
   if (type != kQpTypeUd && type != kQpTypeDriver) return EOPNOTSUPP;
   if (pd == nullptr || send_cq == nullptr || recv_cq == nullptr) return EINVAL;
 

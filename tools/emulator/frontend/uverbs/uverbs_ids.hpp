@@ -23,6 +23,7 @@ inline constexpr std::uint64_t kCoreSupportOptionalMrAccess = 1;
 
 // Values of ibv enums that the uverbs ABI carries as plain numbers.
 inline constexpr std::uint32_t kQpTypeUd = 4;
+inline constexpr std::uint32_t kQpTypeRawPacket = 8;
 inline constexpr std::uint32_t kQpTypeDriver = 255;
 inline constexpr std::uint32_t kAccessLocalWrite = 1 << 0;
 inline constexpr std::uint32_t kAccessRemoteWrite = 1 << 1;
