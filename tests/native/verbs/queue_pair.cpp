@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "efa_const.h"
 #include "rig.hpp"
 
 namespace efa::verbs_test {
@@ -59,7 +60,7 @@ TEST_F(QpTest, ReachTheLimitsOfTheDeviceButNotMore) {
   EXPECT_EQ(error_of({.recv_sges = limits.max_rq_sge}), 0);
   EXPECT_EQ(error_of({.recv_sges = limits.max_rq_sge + 1u}), EINVAL);
   EXPECT_EQ(error_of({.inline_bytes = limits.inline_buf_size}), 0);
-  EXPECT_EQ(error_of({.inline_bytes = limits.inline_buf_size + 1u}), EINVAL);
+  EXPECT_EQ(error_of({.inline_bytes = EFA_INLINE_128 + 1}), EINVAL);
 }
 
 TEST_F(QpTest, MayLackOneDirection) {
