@@ -124,7 +124,6 @@ class Engine {
   std::unique_ptr<UverbsServer> server_;
   int epoll_ = -1;
   int signals_ = -1;
-  bool listening_ = true;
   bool ended_ = false;
   Nanoseconds last_work_ = 0;
   Nanoseconds crowded_until_ = 0;  ///< no spare core was seen until then
@@ -213,25 +212,21 @@ void Engine::look(Nanoseconds wait) {
       ::epoll_pwait2(epoll_, events, 16, wait == ~Nanoseconds{0} ? nullptr : &limit, nullptr);
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = events[i].data.u64;
-    if (data == kListenerEvent)
-      handle_listener();
-    else if (data == kSignalEvent)
+    if (data == kSignalEvent)
       handle_signals();
-    else
+    else if (data != kListenerEvent)
       server_->on_event(data);
+    else if ((events[i].events & EPOLLIN) != 0)
+      handle_listener();
+    else  // no task with the filter is left: the listener would say so for ever
+      ::epoll_ctl(epoll_, EPOLL_CTL_DEL, launcher_->listener().fd(), nullptr);
   }
   if (count > 0) last_work_ = clock_.now();
 }
 
 void Engine::handle_listener() {
-  NotifyListener& listener = launcher_->listener();
   Notification call;
-  if (!listener.receive(call)) {
-    // No task with the filter is left: the listener would report that for ever.
-    if (errno == ENOENT || errno == EINTR || errno == EAGAIN) return;
-    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.fd(), nullptr);
-    return;
-  }
+  if (!launcher_->listener().receive(call)) return;  // its thread died meanwhile
   if (launcher_->serve_path_call(call)) return;
   server_->serve(call);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "frontend/uverbs/stats_report.hpp"
 
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace efa::emu {
@@ -81,37 +80,35 @@ void append_drops(std::string& out, const DropCounters& d) {
       {"unreachable", d.unreachable},
   };
   for (const auto& [reason, count] : reasons)
-    if (count != 0) fmt::format_to(std::back_inserter(out), "  drops, {}: {}\n", reason, count);
+    if (count != 0) out += fmt::format("  drops, {}: {}\n", reason, count);
 }
 
 }  // namespace
 
 std::string stats_text(const std::vector<ReportedDevice>& devices, const Switch& fabric) {
   std::string out = "efa-emu: traffic per device and queue pair\n";
-  const auto print = std::back_inserter(out);
   for (const ReportedDevice& device : devices) {
     const Statistics& s = device.data_path->device().stats;
     const auto qps = device.data_path->queue_pairs();
     if (qps.empty()) continue;
-    fmt::format_to(print, "{} {}: sent {} packets, {} bytes; received {} packets, {} bytes",
-                   device.host, device.name, s.tx_pkts, s.tx_bytes, s.rx_pkts, s.rx_bytes);
-    if (s.retrans_pkts != 0) fmt::format_to(print, "; {} retransmitted", s.retrans_pkts);
+    out += fmt::format("{} {}: sent {} packets, {} bytes; received {} packets, {} bytes",
+                       device.host, device.name, s.tx_pkts, s.tx_bytes, s.rx_pkts, s.rx_bytes);
+    if (s.retrans_pkts != 0) out += fmt::format("; {} retransmitted", s.retrans_pkts);
     out += '\n';
     append_drops(out, device.data_path->drops());
     for (const QpRecord& qp : qps) {
       const QueuePairStats& q = qp.stats;
-      fmt::format_to(print,
-                     "  QP {:<5} {:<3} send {}/{} B  recv {}/{} B  read {}/{} B  write {}/{} B  "
-                     "retrans {}  rnr {}  errors {}\n",
-                     qp.number, type_name(qp.type), q.sent_messages, q.sent_bytes,
-                     q.received_messages, q.received_bytes, q.read_messages, q.read_bytes,
-                     q.written_messages, q.written_bytes, q.retransmissions, q.rnr_retries,
-                     q.errors);
+      out += fmt::format(
+          "  QP {:<5} {:<3} send {}/{} B  recv {}/{} B  read {}/{} B  write {}/{} B  "
+          "retrans {}  rnr {}  errors {}\n",
+          qp.number, type_name(qp.type), q.sent_messages, q.sent_bytes, q.received_messages,
+          q.received_bytes, q.read_messages, q.read_bytes, q.written_messages, q.written_bytes,
+          q.retransmissions, q.rnr_retries, q.errors);
     }
   }
   if (fabric.packets_lost + fabric.packets_denied + fabric.packets_duplicated != 0)
-    fmt::format_to(print, "fabric: {} packets lost, {} denied by security groups, {} duplicated\n",
-                   fabric.packets_lost, fabric.packets_denied, fabric.packets_duplicated);
+    out += fmt::format("fabric: {} packets lost, {} denied by security groups, {} duplicated\n",
+                       fabric.packets_lost, fabric.packets_denied, fabric.packets_duplicated);
   return out;
 }
 
