@@ -45,7 +45,7 @@ install: ## install efa-emu below DESTDIR/PREFIX (/usr/local)
 	DESTDIR=$(DESTDIR) cmake --install build/default --prefix $(PREFIX)
 
 clean: ## remove what was built, keep what was fetched
-	rm -rf build/default build/asan build/tsan build/fuzz build/bench build/run build/pycache
+	rm -rf build/default build/tsan build/fuzz build/bench build/run build/pycache
 
 distclean: ## remove all of build/
 	rm -rf build

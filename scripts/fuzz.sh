@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Usage: fuzz.sh build                    builds all fuzzers in build/fuzz
+#        fuzz.sh tests                    builds the unit tests there, under the same sanitizers
 #        fuzz.sh run NAME SECONDS         one of them, from tests/fuzz/corpus/NAME
 #        fuzz.sh all SECONDS              builds and runs all, one after the other
 #
@@ -11,9 +12,9 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
 
-build_fuzzers() {
-	# Assertions on: libFuzzer is to find broken ones too.
-	build_tree fuzz fuzzers -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DEFA_FUZZ=ON \
+# build_here TARGETS: clang, ASan and UBSan, coverage for libFuzzer.
+build_here() {
+	CC=clang CXX=clang++ build_tree fuzz "$1" -DEFA_FUZZ=ON \
 		-DEFA_SANITIZE=fuzzer-no-link,address,undefined -DCMAKE_BUILD_TYPE=Debug \
 		-DCMAKE_CXX_FLAGS_DEBUG=-O1\ -g -DCMAKE_C_FLAGS_DEBUG=-O1\ -g
 }
@@ -21,6 +22,7 @@ build_fuzzers() {
 run_fuzzer() {
 	local name=$1 seconds=$2
 	local found=build/fuzz/found/$name seeds=tests/fuzz/corpus/$name
+	[ -x "build/fuzz/tests/fuzz/${name}_fuzz" ] || stop "there is no fuzzer $name; scripts/fuzz.sh build"
 	mkdir -p "$found"
 	[ -d "$seeds" ] || seeds=
 	local log=$found.log status=0
@@ -36,12 +38,13 @@ run_fuzzer() {
 }
 
 case ${1:-} in
-build) build_fuzzers ;;
+build) build_here fuzzers ;;
+tests) build_here efa_emu_base && build_here "$(unit_targets fuzz)" ;;
 run) run_fuzzer "$2" "$3" ;;
 all)
 	scripts/install-deps.sh build test fuzz
 	step "Build the fuzzers"
-	build_fuzzers
+	build_here fuzzers
 	for source in tests/fuzz/*_fuzz.cpp; do
 		name=$(basename "$source" _fuzz.cpp)
 		step "Fuzzer $name, $2 seconds"
@@ -49,7 +52,7 @@ all)
 	done
 	;;
 *)
-	echo "usage: fuzz.sh build | run NAME SECONDS | all SECONDS" >&2
+	echo "usage: fuzz.sh build | tests | run NAME SECONDS | all SECONDS" >&2
 	exit 2
 	;;
 esac

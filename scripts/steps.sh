@@ -57,3 +57,8 @@ build_tree() {
 	fi
 	tail -n 1 "$tree/build.log"
 }
+
+# unit_targets NAME: the unit test programs of the configured tree build/NAME.
+unit_targets() {
+	ninja -C "$build/$1" -t targets all | sed -nE 's/^(unit_[a-z_]+): phony$/\1/p' | sort -u | tr '\n' ' '
+}
