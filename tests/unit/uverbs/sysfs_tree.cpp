@@ -81,6 +81,14 @@ TEST_F(SysfsTree, ProviderIsFoundByTheModaliasOfThePciFunction) {
   EXPECT_EQ(line("class/infiniband/efa_0/device/device"), "0xefa2");
 }
 
+/// hw_ver of the verbs is the subsystem id: both come from the PCI function.
+TEST_F(SysfsTree, F17_DevicesAreCalledEfaNAndShowTheirPciIds) {
+  const std::string device = "class/infiniband/efa_0/device/";
+  EXPECT_EQ(line(device + "vendor"), "0x1d0f");
+  EXPECT_EQ(line(device + "device"), "0xefa2");
+  EXPECT_EQ(line(device + "subsystem_device"), "0xefa2");
+}
+
 TEST_F(SysfsTree, DeviceLinkResolvesToAPciAddressOfItsOwn) {
   const fs::path first = fs::canonical(root_ / "class/infiniband/efa_0/device");
   const fs::path second = fs::canonical(root_ / "class/infiniband/efa_1/device");
