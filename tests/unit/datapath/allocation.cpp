@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// The perfect path allocates nothing per message once it runs.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <new>
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Every status of device-io I8 with what causes it.
+#include <gtest/gtest.h>
+
 #include "fabric_rig.hpp"
 
 namespace efa::emu::test {

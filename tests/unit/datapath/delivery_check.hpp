@@ -3,6 +3,8 @@
 /// exactly once, whole, and completes well at its sender.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "fabric_rig.hpp"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Counts on the doorbells, and what hosts can do wrong with rings and WQEs.
+#include <gtest/gtest.h>
+
 #include <set>
 
 #include "fabric_rig.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// What upstream software relies on (device.md 8.2 and 8.3), as far as the data path keeps it. Each
 /// test begins with the number of its duty; other files go into the details.
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <set>
 #include <thread>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Messages over paths that lose, reorder, duplicate and delay packets, and to peers that are gone.
+#include <gtest/gtest.h>
+
 #include "delivery_check.hpp"
 #include "fabric_rig.hpp"
 

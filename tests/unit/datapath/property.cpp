@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Random interleavings of everything a host may do, against a simple model: every WQE gets exactly
 /// one completion (U7), every message arrives at most once, and once if its sender was told so.
+#include <gtest/gtest.h>
+
 #include <map>
 #include <random>
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Keys, domains, ranges and rights of every buffer that an operation names.
+#include <gtest/gtest.h>
+
 #include <functional>
 
 #include "fabric_rig.hpp"

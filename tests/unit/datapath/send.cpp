@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include <gtest/gtest.h>
+
 #include "fabric_rig.hpp"
 
 namespace efa::emu::test {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Counters of device-admin A9.14, as GET_STATS returns them.
+#include <gtest/gtest.h>
+
 #include "fabric_rig.hpp"
 
 namespace efa::emu::test {
