@@ -8,6 +8,8 @@ namespace efa::emu {
 
 namespace {
 
+constexpr unsigned kEchoedOpBits = EFA_CDESC_COMMON_OP_TYPE_MASK >> EFA_CDESC_COMMON_OP_TYPE_SHIFT;
+
 template <class T>
 T load(std::span<const std::byte> bytes, std::size_t offset) noexcept {
   T value;
@@ -81,7 +83,9 @@ efa_comp_status decode_send_wqe(std::span<const std::byte> wqe, const QueuePair&
                                 const Profile& profile, SendRequest& out) {
   const auto meta = load<efa_tx_meta_desc>(wqe, 0);
   out.req_id = qp.req_id_64 ? efa_tx_meta_desc_req_id64(&meta) : meta.req_id;
-  out.op = static_cast<efa_send_op_type>(efa_tx_meta_desc_op_type(&meta));
+  // The CQE echoes no more than its three bits hold; beyond them there is no operation.
+  const unsigned op = efa_tx_meta_desc_op_type(&meta);
+  out.op = static_cast<efa_send_op_type>(op & kEchoedOpBits);
   out.has_imm = efa_tx_meta_desc_has_imm(&meta) != 0;
   out.is_inline = efa_tx_meta_desc_inline_msg(&meta) != 0;
   out.dest_qp = meta.dest_qp_num;
@@ -96,6 +100,7 @@ efa_comp_status decode_send_wqe(std::span<const std::byte> wqe, const QueuePair&
       !efa_tx_meta_desc_last(&meta) || !efa_tx_meta_desc_comp_req(&meta))
     return EFA_COMP_STATUS_LOCAL_ERROR_QP_INTERNAL_ERROR;
 
+  if (op != out.op) return EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP;
   switch (out.op) {
     case EFA_SEND_OP_TYPE_SEND:
       return decode_send(wqe, meta, out);
