@@ -317,8 +317,8 @@ TEST_F(CommandTest, QueryPortSpeedIsInUnitsOf100Megabits) {
 }
 
 TEST_F(CommandTest, AllocPdTakesNoPrivateInput) {
-  ib_uverbs_alloc_pd_resp core{};
   const auto alloc = [&](const std::vector<std::uint8_t>& input) {
+    ib_uverbs_alloc_pd_resp core{};
     return session.write_command(
         IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{},
         Attributes().out(UVERBS_ATTR_CORE_OUT, core).in(UVERBS_ATTR_UHW_IN, input));
@@ -335,12 +335,12 @@ TEST_F(CommandTest, AllocPdGivesNumbersOfTheirOwn) {
 }
 
 TEST_F(CommandTest, RegMrTakesNoPrivateInput) {
-  ib_uverbs_reg_mr request{};
-  request.start = request.hca_va = reinterpret_cast<std::uint64_t>(buffer.data());
-  request.length = buffer.size();
-  request.pd_handle = pd.handle;
-  ib_uverbs_reg_mr_resp core{};
   const auto reg = [&](const std::vector<std::uint8_t>& input) {
+    ib_uverbs_reg_mr request{};
+    request.start = request.hca_va = reinterpret_cast<std::uint64_t>(buffer.data());
+    request.length = buffer.size();
+    request.pd_handle = pd.handle;
+    ib_uverbs_reg_mr_resp core{};
     return session.write_command(
         IB_USER_VERBS_CMD_REG_MR, request,
         Attributes().out(UVERBS_ATTR_CORE_OUT, core).in(UVERBS_ATTR_UHW_IN, input));
@@ -385,13 +385,13 @@ TEST_F(CommandTest, QueryMrTellsWhichInterconnectIdsAreValid) {
 }
 
 TEST_F(CommandTest, CreateAhTakesNoPrivateInput) {
-  ib_uverbs_create_ah request{};
-  request.pd_handle = pd.handle;
-  request.attr.is_global = 1;
-  request.attr.port_num = 1;
-  std::memcpy(request.attr.grh.dgid, session.gid(), 16);
-  ib_uverbs_create_ah_resp core{};
   const auto create = [&](const std::vector<std::uint8_t>& input) {
+    ib_uverbs_create_ah request{};
+    request.pd_handle = pd.handle;
+    request.attr.is_global = 1;
+    request.attr.port_num = 1;
+    std::memcpy(request.attr.grh.dgid, session.gid(), 16);
+    ib_uverbs_create_ah_resp core{};
     return session.write_command(
         IB_USER_VERBS_CMD_CREATE_AH, request,
         Attributes().out(UVERBS_ATTR_CORE_OUT, core).in(UVERBS_ATTR_UHW_IN, input));

@@ -56,14 +56,14 @@ TEST_F(ErrorTest, ALocalRangeOutsideItsRegionIsAProtectionError) {
 TEST_F(ErrorTest, ARegionOfAnotherDomainIsAProtectionError) {
   const Pd stranger(ibv_alloc_pd(context.get()));
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(stranger.get(), buffer.data(), 64, IBV_ACCESS_LOCAL_WRITE));
+  const Mr mr(try_reg_mr(stranger.get(), buffer.data(), 64, IBV_ACCESS_LOCAL_WRITE));
   send_with({reinterpret_cast<std::uint64_t>(buffer.data()), 64, mr->lkey});
   expect_sent(IBV_WC_LOC_PROT_ERR, EFA_COMP_STATUS_LOCAL_ERROR_INVALID_LKEY);
 }
 
 TEST_F(ErrorTest, ADeregisteredRegionIsAProtectionError) {
   std::vector<std::uint8_t> buffer(64);
-  Mr mr(ibv_reg_mr(pd.get(), buffer.data(), 64, 0));
+  Mr mr(try_reg_mr(pd.get(), buffer.data(), 64, 0));
   const std::uint32_t key = mr->lkey;
   mr.reset();
   send_with({reinterpret_cast<std::uint64_t>(buffer.data()), 64, key});
@@ -73,7 +73,7 @@ TEST_F(ErrorTest, ADeregisteredRegionIsAProtectionError) {
 TEST_F(ErrorTest, MemoryUnmappedUnderARegionIsAProtectionError) {
   void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
-  const Mr mr(ibv_reg_mr(pd.get(), page, 4096, 0));
+  const Mr mr(try_reg_mr(pd.get(), page, 4096, 0));
   ASSERT_TRUE(mr);
   ::munmap(page, 4096);
   ASSERT_EQ(receiver.post_receive(1, {{0, 64}}), 0);
@@ -83,7 +83,7 @@ TEST_F(ErrorTest, MemoryUnmappedUnderARegionIsAProtectionError) {
 
 TEST_F(ErrorTest, AReadIntoMemoryWithoutLocalWriteIsAProtectionError) {
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(pd.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
+  const Mr mr(try_reg_mr(pd.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
   ASSERT_EQ(sender.post_read(1, to, receiver.mr()->rkey, receiver.address(0),
                              {reinterpret_cast<std::uint64_t>(buffer.data()), 64, mr->lkey}),
             0);
@@ -152,7 +152,7 @@ TEST_F(ErrorTest, ARemoteRangeOutsideItsRegionIsAnAccessError) {
 
 TEST_F(ErrorTest, ARegionWithoutRemoteReadIsAnAccessError) {
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(other_pd.get(), buffer.data(), 64, IBV_ACCESS_LOCAL_WRITE));
+  const Mr mr(try_reg_mr(other_pd.get(), buffer.data(), 64, IBV_ACCESS_LOCAL_WRITE));
   ASSERT_EQ(sender.post_read(1, to, mr->rkey, reinterpret_cast<std::uint64_t>(buffer.data()),
                              sender.sge({0, 64})),
             0);
@@ -162,7 +162,7 @@ TEST_F(ErrorTest, ARegionWithoutRemoteReadIsAnAccessError) {
 TEST_F(ErrorTest, ARemoteRegionOfAnotherDomainIsAnAccessError) {
   const Pd stranger(ibv_alloc_pd(other_context.get()));
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(stranger.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
+  const Mr mr(try_reg_mr(stranger.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
   ASSERT_EQ(sender.post_read(1, to, mr->rkey, reinterpret_cast<std::uint64_t>(buffer.data()),
                              sender.sge({0, 64})),
             0);
@@ -189,7 +189,7 @@ TEST_F(ErrorTest, ABadReceiveKeyIsAnErrorOnBothSides) {
 
 TEST_F(ErrorTest, AReceiveIntoReadOnlyRegionIsAnErrorOnBothSides) {
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(other_pd.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
+  const Mr mr(try_reg_mr(other_pd.get(), buffer.data(), 64, IBV_ACCESS_REMOTE_READ));
   ibv_sge bad{reinterpret_cast<std::uint64_t>(buffer.data()), 64, mr->lkey};
   ASSERT_EQ(receiver.post_receive(7, &bad, 1), 0);
   ASSERT_EQ(sender.post_send(1, to, {{0, 64}}), 0);

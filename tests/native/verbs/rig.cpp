@@ -71,6 +71,12 @@ ibv_gid gid_of(ibv_context* context) {
   return gid;
 }
 
+ibv_mr* try_reg_mr(ibv_pd* pd, void* start, std::size_t length, int access,
+                   std::optional<std::uint64_t> iova) {
+  return iova ? ibv_reg_mr_iova(pd, start, length, *iova, access)
+              : ibv_reg_mr(pd, start, length, access);
+}
+
 ibv_ah* try_create_ah(ibv_pd* pd, const ibv_gid& gid) {
   ibv_ah_attr attr{};
   attr.is_global = 1;

@@ -61,6 +61,9 @@ int device_count();
 Context open_device(int index = 0);
 
 ibv_gid gid_of(ibv_context* context);
+/// Calls ibv_reg_mr or ibv_reg_mr_iova, macros that dislike single enumerators; null on failure.
+ibv_mr* try_reg_mr(ibv_pd* pd, void* start, std::size_t length, int access,
+                   std::optional<std::uint64_t> iova = std::nullopt);
 /// Calls ibv_create_ah; null with errno set on failure.
 ibv_ah* try_create_ah(ibv_pd* pd, const ibv_gid& gid);
 

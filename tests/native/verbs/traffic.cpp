@@ -146,7 +146,7 @@ TEST_F(TrafficTest, KnowsTheSenderByAnAddressHandleOfTheReceiver) {
   ASSERT_EQ(to_init(qp.get()), 0);
   ASSERT_EQ(to_rtr(qp.get()), 0);
   std::vector<std::uint8_t> buffer(64);
-  const Mr mr(ibv_reg_mr(lonely.get(), buffer.data(), buffer.size(), IBV_ACCESS_LOCAL_WRITE));
+  const Mr mr(try_reg_mr(lonely.get(), buffer.data(), buffer.size(), IBV_ACCESS_LOCAL_WRITE));
   const Destination to_lonely{to.ah, qp->qp_num};
 
   const auto receive = [&] {
