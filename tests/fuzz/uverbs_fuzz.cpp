@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/// Verbs ioctls of a program that knows the format and respects nothing else. Whatever it calls, it
+/// gets 0 or an errno, only its own buffers are touched, and closing the device leaves nothing
+/// behind.
+#include <fuzzer/FuzzedDataProvider.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_verbs.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "fabric/switch.hpp"
+#include "frontend/uverbs/context.hpp"
+
+using namespace efa::emu;
+
+namespace {
+
+void check(bool condition) {
+  if (!condition) std::abort();
+}
+
+/// The program's memory: one array at a fixed address, so that runs repeat.
+class ArenaMemory final : public ClientMemory {
+ public:
+  static constexpr std::uint64_t kBase = 0x10000;
+
+  bool read(std::uint64_t address, void* out, std::size_t bytes) noexcept override {
+    if (!inside(address, bytes)) return false;
+    std::memcpy(out, arena_.data() + (address - kBase), bytes);
+    return true;
+  }
+  bool write(std::uint64_t address, const void* in, std::size_t bytes) noexcept override {
+    if (!inside(address, bytes)) return false;
+    std::memcpy(arena_.data() + (address - kBase), in, bytes);
+    return true;
+  }
+
+  void clear() {
+    used_ = 0;
+    std::fill(arena_.begin(), arena_.end(), std::byte{0});
+  }
+  /// Room for `bytes` bytes; they may begin with `data`.
+  std::uint64_t put(const void* data, std::size_t length, std::size_t bytes) {
+    bytes = std::max(bytes, length);
+    if (bytes > arena_.size() - used_) return 0;
+    if (length != 0) std::memcpy(arena_.data() + used_, data, length);
+    const std::uint64_t address = kBase + used_;
+    used_ += (bytes + 7) & ~std::size_t{7};
+    return address;
+  }
+
+ private:
+  bool inside(std::uint64_t address, std::size_t bytes) const noexcept {
+    return address >= kBase && address - kBase <= arena_.size() &&
+           bytes <= arena_.size() - (address - kBase);
+  }
+
+  std::vector<std::byte> arena_ = std::vector<std::byte>(1 << 18);
+  std::size_t used_ = 0;
+};
+
+/// The client's descriptor table.
+class Descriptors final : public DescriptorSink {
+ public:
+  ~Descriptors() override {
+    for (const int fd : given_) ::close(fd);
+  }
+  int give(int fd) override {
+    given_.push_back(::dup(fd));
+    return static_cast<int>(given_.size()) - 1;
+  }
+  ino_t inode_of(int fd) override {
+    if (fd < 0 || static_cast<std::size_t>(fd) >= given_.size()) return 0;
+    struct stat status;
+    return ::fstat(given_[static_cast<std::size_t>(fd)], &status) == 0 ? status.st_ino : 0;
+  }
+
+ private:
+  std::vector<int> given_;
+};
+
+/// One emulated device, used by all runs: each opens and closes it.
+struct Emulated {
+  Emulated()
+      : topology(uniform_topology(1, 1, "efa4")),
+        fabric(topology, clock),
+        driver(*find_profile("efa4"), {Gid::from_mac({2, 0, 0, 0, 0, 1}), {}}, {}, fabric, 0),
+        self(*Process::open(gettid())) {}
+
+  ManualClock clock;
+  Topology topology;
+  Switch fabric;
+  NativeDriver driver;
+  std::shared_ptr<Process> self;
+};
+
+struct MethodId {
+  std::uint16_t object, method;
+};
+
+constexpr MethodId kMethods[] = {
+    {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE},
+    {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT},
+    {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT},
+    {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_TABLE},
+    {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_ENTRY},
+    {UVERBS_OBJECT_ASYNC_EVENT, UVERBS_METHOD_ASYNC_EVENT_ALLOC},
+    {UVERBS_OBJECT_PD, UVERBS_METHOD_PD_DESTROY},
+    {UVERBS_OBJECT_AH, UVERBS_METHOD_AH_DESTROY},
+    {UVERBS_OBJECT_MR, UVERBS_METHOD_MR_DESTROY},
+    {UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR},
+    {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE},
+    {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_DESTROY},
+    {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE},
+    {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_DESTROY},
+};
+
+constexpr std::uint32_t kExtended = IB_USER_VERBS_CMD_FLAG_EXTENDED;
+constexpr std::uint32_t kWriteCommands[] = {
+    IB_USER_VERBS_CMD_QUERY_DEVICE,
+    kExtended | IB_USER_VERBS_EX_CMD_QUERY_DEVICE,
+    IB_USER_VERBS_CMD_ALLOC_PD,
+    IB_USER_VERBS_CMD_DEALLOC_PD,
+    IB_USER_VERBS_CMD_CREATE_AH,
+    IB_USER_VERBS_CMD_DESTROY_AH,
+    IB_USER_VERBS_CMD_REG_MR,
+    IB_USER_VERBS_CMD_DEREG_MR,
+    IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL,
+    IB_USER_VERBS_CMD_MODIFY_QP,
+    kExtended | IB_USER_VERBS_EX_CMD_MODIFY_QP,
+    IB_USER_VERBS_CMD_QUERY_QP,
+};
+
+class Program {
+ public:
+  Program(FuzzedDataProvider& input, Emulated& emulated)
+      : input_(input),
+        emulated_(emulated),
+        context_(emulated.driver, *QueueMemory::create(), "fuzz") {}
+
+  void run() {
+    if (input_.ConsumeIntegralInRange(0, 15) != 0) open_and_fill();
+    for (int calls = 0; calls < 100 && input_.remaining_bytes() != 0; ++calls) {
+      arena_.clear();
+      call(input_.ConsumeIntegralInRange(0, 7) == 0 ? raw_ioctl() : structured_ioctl());
+    }
+  }
+
+ private:
+  int call(std::uint64_t address) {
+    AttributeBundle attributes;
+    if (const int error = attributes.load(arena_, address)) {
+      check(error > 0);
+      return error;
+    }
+    Call made{attributes, emulated_.self, descriptors_, input_.ConsumeBool()};
+    const int error = context_.serve(made);
+    check(error >= 0 && error < 4096);
+    return error;
+  }
+
+  std::uint64_t ioctl(MethodId id, const std::vector<ib_uverbs_attr>& attributes) {
+    ib_uverbs_ioctl_hdr header{};
+    header.length =
+        static_cast<std::uint16_t>(sizeof header + attributes.size() * sizeof(ib_uverbs_attr));
+    header.object_id = id.object;
+    header.method_id = id.method;
+    header.num_attrs = static_cast<std::uint16_t>(attributes.size());
+    header.driver_id = RDMA_DRIVER_EFA;
+    std::vector<std::byte> bytes(header.length);
+    std::memcpy(bytes.data(), &header, sizeof header);
+    if (!attributes.empty())
+      std::memcpy(bytes.data() + sizeof header, attributes.data(),
+                  attributes.size() * sizeof(ib_uverbs_attr));
+    return arena_.put(bytes.data(), bytes.size(), bytes.size());
+  }
+
+  ib_uverbs_attr attribute(std::uint16_t id, const void* data, std::size_t length,
+                           std::size_t room = 0) {
+    ib_uverbs_attr made{};
+    made.attr_id = id;
+    made.len = static_cast<std::uint16_t>(std::max(length, room));
+    made.flags = UVERBS_ATTR_F_MANDATORY;
+    if (room == 0 && length <= sizeof made.data) {
+      std::copy_n(static_cast<const std::byte*>(data), length,
+                  reinterpret_cast<std::byte*>(&made.data));
+    } else {
+      made.data = arena_.put(data, length, room);
+    }
+    return made;
+  }
+
+  int write_command(std::uint32_t number, const void* core, std::size_t length) {
+    arena_.clear();
+    return call(ioctl({UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE},
+                      {attribute(UVERBS_ATTR_WRITE_CMD, &number, sizeof number),
+                       attribute(UVERBS_ATTR_CORE_IN, core, length),
+                       attribute(UVERBS_ATTR_CORE_OUT, nullptr, 0, 256),
+                       attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
+  }
+
+  /// An open device with a PD, so that handles in what follows can hit.
+  void open_and_fill() {
+    std::uint64_t none = 0;
+    arena_.clear();
+    call(ioctl({UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT},
+               {attribute(UVERBS_ATTR_GET_CONTEXT_NUM_COMP_VECTORS, nullptr, 0, 4),
+                attribute(UVERBS_ATTR_GET_CONTEXT_CORE_SUPPORT, nullptr, 0, 8),
+                attribute(UVERBS_ATTR_UHW_IN, &none, sizeof none),
+                attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
+    ib_uverbs_alloc_pd pd{};
+    write_command(IB_USER_VERBS_CMD_ALLOC_PD, &pd, sizeof pd);
+    ib_uverbs_create_comp_channel channel{};
+    write_command(IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL, &channel, sizeof channel);
+  }
+
+  std::uint64_t raw_ioctl() {
+    const auto bytes = input_.ConsumeBytes<std::uint8_t>(400);
+    const std::uint64_t address = arena_.put(bytes.data(), bytes.size(), bytes.size());
+    return input_.ConsumeIntegralInRange(0, 7) == 0 ? input_.ConsumeIntegral<std::uint64_t>()
+                                                    : address;
+  }
+
+  std::uint64_t structured_ioctl() {
+    const MethodId id =
+        kMethods[input_.ConsumeIntegralInRange<std::size_t>(0, std::size(kMethods) - 1)];
+    std::vector<ib_uverbs_attr> attributes;
+    if (id.object == UVERBS_OBJECT_DEVICE && id.method == UVERBS_METHOD_INVOKE_WRITE) {
+      const std::uint32_t number = kWriteCommands[input_.ConsumeIntegralInRange<std::size_t>(
+          0, std::size(kWriteCommands) - 1)];
+      attributes.push_back(attribute(UVERBS_ATTR_WRITE_CMD, &number, sizeof number));
+      attributes.push_back(filled(UVERBS_ATTR_CORE_IN));
+      attributes.push_back(attribute(UVERBS_ATTR_CORE_OUT, nullptr, 0, 256));
+    }
+    for (int i = input_.ConsumeIntegralInRange(0, 14); i > 0; --i) attributes.push_back(any());
+    return ioctl(id, attributes);
+  }
+
+  /// Small words, as handles and enumerations are, or bytes as they come.
+  ib_uverbs_attr filled(std::uint16_t id) {
+    std::vector<std::uint8_t> bytes(input_.ConsumeIntegralInRange<std::size_t>(0, 160));
+    if (input_.ConsumeBool()) {
+      for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4)
+        bytes[i] = input_.ConsumeIntegralInRange<std::uint8_t>(0, 15);
+    } else {
+      const auto taken = input_.ConsumeBytes<std::uint8_t>(bytes.size());
+      std::copy(taken.begin(), taken.end(), bytes.begin());
+    }
+    return attribute(id, bytes.data(), bytes.size(),
+                     input_.ConsumeIntegralInRange(0, 3) == 0 ? bytes.size() + 64 : 0);
+  }
+
+  ib_uverbs_attr any() {
+    auto id = input_.ConsumeIntegralInRange<std::uint16_t>(0, 20);
+    if (id == 19) id = UVERBS_ATTR_UHW_IN;
+    if (id == 20) id = UVERBS_ATTR_UHW_OUT;
+    ib_uverbs_attr made = filled(id);
+    switch (input_.ConsumeIntegralInRange(0, 9)) {
+      case 0:
+        made.flags = input_.ConsumeIntegral<std::uint16_t>();
+        break;
+      case 1:
+        made.len = input_.ConsumeIntegral<std::uint16_t>();
+        break;
+      case 2:
+        made.data = input_.ConsumeIntegral<std::uint64_t>();
+        break;
+      case 3:
+        // Memory of a process that may be registered: this one's.
+        made.data = reinterpret_cast<std::uint64_t>(this) & ~std::uint64_t{4095};
+        break;
+      default:
+        break;
+    }
+    return made;
+  }
+
+  FuzzedDataProvider& input_;
+  Emulated& emulated_;
+  ArenaMemory arena_;
+  Descriptors descriptors_;
+  Context context_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static Emulated emulated;
+  FuzzedDataProvider input(data, size);
+  Program(input, emulated).run();
+  Device& device = emulated.driver.device();
+  device.for_each_qp([](const QueuePair&) { std::abort(); });
+  check(device.address_handles().size() == 0);
+  check(!emulated.driver.data_path().watching());
+  return 0;
+}
