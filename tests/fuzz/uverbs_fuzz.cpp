@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "efa_uabi.h"
 #include "fabric/switch.hpp"
 #include "frontend/uverbs/context.hpp"
 
@@ -195,28 +196,91 @@ class Program {
     return made;
   }
 
-  int write_command(std::uint32_t number, const void* core, std::size_t length) {
+  /// Returns the first word of the answer: the handle, if the command makes an object.
+  std::uint32_t write_command(std::uint32_t number, const void* core, std::size_t length) {
     arena_.clear();
-    return call(ioctl({UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE},
-                      {attribute(UVERBS_ATTR_WRITE_CMD, &number, sizeof number),
-                       attribute(UVERBS_ATTR_CORE_IN, core, length),
-                       attribute(UVERBS_ATTR_CORE_OUT, nullptr, 0, 256),
-                       attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
+    const ib_uverbs_attr out = attribute(UVERBS_ATTR_CORE_OUT, nullptr, 0, 256);
+    call(ioctl({UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE},
+               {attribute(UVERBS_ATTR_WRITE_CMD, &number, sizeof number),
+                attribute(UVERBS_ATTR_CORE_IN, core, length), out,
+                attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
+    std::uint32_t word = 0;
+    arena_.read(out.data, &word, sizeof word);
+    return word;
   }
 
-  /// An open device with a PD, so that handles in what follows can hit.
+  template <class T>
+  ib_uverbs_attr value(std::uint16_t id, const T& content) {
+    return attribute(id, &content, sizeof content);
+  }
+
+  /// Handle of the object that an ioctl with the handle as its first attribute made.
+  std::uint32_t create(MethodId id, std::vector<ib_uverbs_attr> attributes) {
+    ib_uverbs_attr handle{};
+    handle.attr_id = 0;
+    attributes.insert(attributes.begin(), handle);
+    const std::uint64_t address = ioctl(id, attributes);
+    call(address);
+    std::uint32_t number = 0;
+    arena_.read(address + sizeof(ib_uverbs_ioctl_hdr) + offsetof(ib_uverbs_attr, data), &number,
+                sizeof number);
+    return number;
+  }
+
+  /// An open device with a few objects, so that handles in what follows can hit.
   void open_and_fill() {
-    std::uint64_t none = 0;
+    efa_uabi_alloc_ucontext_cmd knows{};
+    efa_uabi_alloc_ucontext_cmd_set_tx_batch(&knows, 1);
+    efa_uabi_alloc_ucontext_cmd_set_min_sq_wr(&knows, 1);
     arena_.clear();
     call(ioctl({UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT},
                {attribute(UVERBS_ATTR_GET_CONTEXT_NUM_COMP_VECTORS, nullptr, 0, 4),
                 attribute(UVERBS_ATTR_GET_CONTEXT_CORE_SUPPORT, nullptr, 0, 8),
-                attribute(UVERBS_ATTR_UHW_IN, &none, sizeof none),
-                attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
-    ib_uverbs_alloc_pd pd{};
-    write_command(IB_USER_VERBS_CMD_ALLOC_PD, &pd, sizeof pd);
-    ib_uverbs_create_comp_channel channel{};
-    write_command(IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL, &channel, sizeof channel);
+                value(UVERBS_ATTR_UHW_IN, knows), attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)}));
+    const ib_uverbs_alloc_pd pd{};
+    const std::uint32_t pd_handle = write_command(IB_USER_VERBS_CMD_ALLOC_PD, &pd, sizeof pd);
+    const ib_uverbs_create_comp_channel channel{};
+    const std::uint32_t channel_fd =
+        write_command(IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL, &channel, sizeof channel);
+    const std::uint32_t cq_handle = open_cq(channel_fd);
+    open_qp(pd_handle, cq_handle);
+  }
+
+  std::uint32_t open_cq(std::uint32_t channel_fd) {
+    arena_.clear();
+    efa_uabi_create_cq request{};
+    request.cq_entry_size = sizeof(efa_rx_cdesc_ex);
+    request.num_sub_cqs = 1;
+    efa_uabi_create_cq_set_completion_channel(&request, 1);
+    return create(
+        {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE},
+        {value(UVERBS_ATTR_CREATE_CQ_CQE, std::uint32_t{64}),
+         value(UVERBS_ATTR_CREATE_CQ_USER_HANDLE, std::uint64_t{1}),
+         value(UVERBS_ATTR_CREATE_CQ_COMP_CHANNEL, std::uint64_t{channel_fd}),
+         value(UVERBS_ATTR_CREATE_CQ_COMP_VECTOR, std::uint32_t{0}),
+         attribute(UVERBS_ATTR_CREATE_CQ_RESP_CQE, nullptr, 0, 4),
+         value(UVERBS_ATTR_UHW_IN, request), attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)});
+  }
+
+  void open_qp(std::uint32_t pd, std::uint32_t cq) {
+    arena_.clear();
+    efa_uabi_create_qp request{};
+    request.sq_ring_size = 32 * sizeof(efa_tx_wqe);
+    request.rq_ring_size = 32 * sizeof(efa_rx_desc);
+    const ib_uverbs_qp_cap cap{32, 32, 1, 1, 32};
+    create({UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE},
+           {value(UVERBS_ATTR_CREATE_QP_PD_HANDLE, std::uint64_t{pd}),
+            value(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE, std::uint64_t{cq}),
+            value(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE, std::uint64_t{cq}),
+            value(UVERBS_ATTR_CREATE_QP_USER_HANDLE, std::uint64_t{1}),
+            value(UVERBS_ATTR_CREATE_QP_CAP, cap),
+            value(UVERBS_ATTR_CREATE_QP_TYPE, std::uint32_t{IB_UVERBS_QPT_UD}),
+            attribute(UVERBS_ATTR_CREATE_QP_RESP_CAP, nullptr, 0, sizeof cap),
+            attribute(UVERBS_ATTR_CREATE_QP_RESP_QP_NUM, nullptr, 0, 4),
+            value(UVERBS_ATTR_UHW_IN, request), attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)});
+    opened_qps_ = 0;
+    emulated_.driver.device().for_each_qp([this](const QueuePair&) { ++opened_qps_; });
+    check(opened_qps_ == 1);
   }
 
   std::uint64_t raw_ioctl() {
@@ -285,6 +349,7 @@ class Program {
   ArenaMemory arena_;
   Descriptors descriptors_;
   Context context_;
+  int opened_qps_ = 0;
 };
 
 }  // namespace
