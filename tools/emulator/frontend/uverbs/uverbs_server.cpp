@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "frontend/uverbs/uverbs_server.hpp"
 
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -21,6 +23,15 @@ struct stat status_of(pid_t tid, int fd) noexcept {
   return status;
 }
 
+/// Every context costs two descriptors or more, every client process two. The command and what it
+/// starts keep the limit they were started with.
+void allow_many_descriptors() noexcept {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 class CallerDescriptors final : public DescriptorSink {
  public:
   CallerDescriptors(NotifyListener& listener, const Notification& call)
@@ -37,7 +48,11 @@ class CallerDescriptors final : public DescriptorSink {
 }  // namespace
 
 UverbsServer::UverbsServer(std::vector<ServedDevice> devices, Launcher& launcher, int epoll)
-    : devices_(std::move(devices)), launcher_(launcher), epoll_(epoll) {}
+    : devices_(std::move(devices)), launcher_(launcher), epoll_(epoll) {
+  allow_many_descriptors();
+  // Clients close their event descriptors whenever they like.
+  ::signal(SIGPIPE, SIG_IGN);
+}
 
 void UverbsServer::watch(int fd, std::uint32_t events, std::uint64_t data) {
   epoll_event event{};
