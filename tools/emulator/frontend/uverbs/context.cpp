@@ -144,8 +144,20 @@ int Context::invoke_write(Call& call) {
 void Context::process_ended(pid_t pid) {
   const auto found = process_spaces_.find(pid);
   if (found == process_spaces_.end()) return;
-  driver_.memory().remove(found->second);
+  // Not given up while a region names it: the next process to get the number would be exposed.
+  ended_spaces_.push_back(found->second);
   process_spaces_.erase(found);
+  release_ended_spaces();
+}
+
+void Context::release_ended_spaces() {
+  std::erase_if(ended_spaces_, [this](DmaAddr space) {
+    for (const auto& [handle, object] : objects_)
+      if (const auto* mr = dynamic_cast<const MrObject*>(object.get()); mr && mr->space == space)
+        return false;
+    driver_.memory().remove(space);
+    return true;
+  });
 }
 
 DmaAddr Context::space_of(const std::shared_ptr<Process>& process) {

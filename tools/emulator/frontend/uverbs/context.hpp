@@ -64,6 +64,7 @@ struct PdObject final : UverbsObject {
 struct MrObject final : UverbsObject {
   std::uint32_t lkey = 0;
   PdObject* pd = nullptr;
+  DmaAddr space = 0;  ///< whose memory it is
   efa_reg_mr_resp response{};
 };
 
@@ -76,6 +77,7 @@ struct AhObject final : UverbsObject {
 struct Channel {
   int write_end = -1;
   ino_t inode = 0;
+  std::uint32_t users = 0;  ///< completion queues
 };
 
 struct CqObject final : UverbsObject {
@@ -179,6 +181,7 @@ class Context {
 
   // queue_commands.cpp
   int create_comp_channel(Call& call);
+  void forget_closed_channels();
   int create_cq(Call& call);
   int destroy_cq(Call& call);
   int remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response);
@@ -206,6 +209,8 @@ class Context {
   std::uint32_t insert(std::unique_ptr<UverbsObject> object);
   /// Tagged address of the caller's address 0; 0 when there is no room for another process.
   DmaAddr space_of(const std::shared_ptr<Process>& process);
+  /// Gives up the spaces of ended processes to which no region refers any more.
+  void release_ended_spaces();
 
   NativeDriver& driver_;
   std::unique_ptr<QueueMemory> memory_;
@@ -218,6 +223,7 @@ class Context {
   std::map<std::uint32_t, std::unique_ptr<UverbsObject>> objects_;
   std::map<ino_t, std::unique_ptr<Channel>> channels_;
   std::unordered_map<pid_t, DmaAddr> process_spaces_;
+  std::vector<DmaAddr> ended_spaces_;  ///< of processes that ended, but regions refer to them
   std::map<std::uint32_t, QueueMemory::Range> doorbell_pages_;  ///< by page offset in the BAR
 };
 

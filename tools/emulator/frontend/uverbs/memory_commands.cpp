@@ -166,6 +166,7 @@ int Context::reg_mr(Call& call) {
   auto mr = std::make_unique<MrObject>();
   if (const int error = register_pages(request, space, *pd, *mr)) return error;
   mr->pd = pd;
+  mr->space = space;
   mr->lkey = mr->response.l_key;
   ++pd->users;
   ib_uverbs_reg_mr_resp response{};
@@ -226,6 +227,7 @@ int Context::remove_mr(std::uint32_t handle) {
   if (const int error = driver_.execute(EFA_AQ_OPCODE_DEREG_MR, command, response)) return error;
   --mr->pd->users;
   objects_.erase(handle);
+  release_ended_spaces();
   return 0;
 }
 

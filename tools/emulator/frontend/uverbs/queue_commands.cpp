@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Completion channels and queues, queue pairs (verbs A8.2 - A8.5, A9).
 #include <fcntl.h>
+#include <poll.h>
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/ib_user_verbs.h>
 #include <sys/stat.h>
@@ -42,7 +43,20 @@ bool all_zero(const T (&values)[N]) noexcept {
 
 }  // namespace
 
+void Context::forget_closed_channels() {
+  std::erase_if(channels_, [](const auto& entry) {
+    const Channel& channel = *entry.second;
+    pollfd writer{channel.write_end, 0, 0};
+    // No reader can come back once all are gone.
+    const bool closed = ::poll(&writer, 1, 0) == 1 && (writer.revents & POLLERR) != 0;
+    if (!closed || channel.users != 0) return false;
+    ::close(channel.write_end);
+    return true;
+  });
+}
+
 int Context::create_comp_channel(Call& call) {
+  forget_closed_channels();
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return errno;
   ::fcntl(ends[0], F_SETFL, 0);  // the client chooses for its end
@@ -136,6 +150,7 @@ int Context::create_cq(Call& call) {
   cq.number = created.cq_idx;
   cq.user_handle = user_handle;
   cq.channel = channel;
+  if (channel != nullptr) ++channel->users;
   cq.ring = *ring;
   driver_.watch_cq(cq.number, [this, &cq] { post_event(cq); });
   const std::uint32_t handle = insert(std::move(object));
@@ -202,6 +217,7 @@ int Context::remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response
   driver_.execute(EFA_AQ_OPCODE_DESTROY_CQ, command, ignored);
   driver_.unwatch_cq(cq->number);
   response.comp_events_reported = purge_events(*cq);
+  if (cq->channel != nullptr) --cq->channel->users;
   memory_->release(cq->ring);
   driver_.memory().queue_memory_changed();
   objects_.erase(handle);
