@@ -192,6 +192,9 @@ int Session::create_cq(const CqRequest& request, const std::vector<std::uint8_t>
       .out(UVERBS_ATTR_CREATE_CQ_RESP_CQE, out.cqe)
       .in(UVERBS_ATTR_UHW_IN, device)
       .out(UVERBS_ATTR_UHW_OUT, out.device);
+  if (request.channel >= 0)
+    attributes.handle(UVERBS_ATTR_CREATE_CQ_COMP_CHANNEL,
+                      static_cast<std::uint64_t>(request.channel));
   const int error = call(UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE, attributes);
   out.handle = static_cast<std::uint32_t>(attributes.value(UVERBS_ATTR_CREATE_CQ_HANDLE));
   return error;

@@ -104,6 +104,7 @@ struct AddressHandle {
 struct CqRequest {
   std::uint32_t cqe = 64;
   std::uint32_t vector = 0;
+  int channel = -1;  ///< descriptor of a completion channel
   efa_uabi_create_cq device{0, 32, 1, 0, {}};
 };
 struct CqAnswer {
