@@ -14,8 +14,9 @@
 
 namespace efa::emu {
 
-Context::Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std::string name)
-    : driver_(driver), memory_(std::move(memory)), name_(std::move(name)) {
+Context::Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, pid_t opener,
+                 std::string name)
+    : driver_(driver), memory_(std::move(memory)), name_(std::move(name)), opener_(opener) {
   queue_space_ = driver_.memory().add(*memory_);
 }
 
@@ -142,6 +143,7 @@ int Context::invoke_write(Call& call) {
 }
 
 void Context::process_ended(pid_t pid) {
+  if (pid == opener_) opener_ = 0;
   const auto found = process_spaces_.find(pid);
   if (found == process_spaces_.end()) return;
   // Not given up while a region names it: the next process to get the number would be exposed.

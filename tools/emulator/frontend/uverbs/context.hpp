@@ -106,8 +106,10 @@ struct QpObject final : UverbsObject {
 
 class Context {
  public:
-  /// `name` is for messages ("host0 efa_0, process 123").
-  Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std::string name);
+  /// `opener` is the process that opened the node; `name` is for messages ("host0 efa_0, process
+  /// 123").
+  Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, pid_t opener,
+          std::string name);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -128,7 +130,9 @@ class Context {
   /// Process `pid` ended: its memory is gone.
   void process_ended(pid_t pid);
   /// True when no live process can use the context any more, as far as known.
-  bool abandoned() const noexcept { return async_write_end_ < 0 && process_spaces_.empty(); }
+  bool abandoned() const noexcept {
+    return opener_ == 0 && async_write_end_ < 0 && process_spaces_.empty();
+  }
 
  private:
   using Handler = int (Context::*)(Call&);
@@ -215,6 +219,7 @@ class Context {
   NativeDriver& driver_;
   std::unique_ptr<QueueMemory> memory_;
   std::string name_;
+  pid_t opener_;  ///< 0 once it ended, or is one of `process_spaces_`
   DmaAddr queue_space_ = 0;
   bool opened_ = false;
   std::uint16_t uar_ = 0;

@@ -81,6 +81,7 @@ int Context::get_context(Call& call) {
   if (const int error = driver_.execute(EFA_AQ_OPCODE_ALLOC_UAR, command, allocated)) return error;
   uar_ = allocated.uar;
   opened_ = true;
+  opener_ = 0;
 
   efa_uabi_alloc_ucontext_resp response{};
   efa_uabi_alloc_ucontext_resp_set_query_device(&response, 1);

@@ -95,8 +95,10 @@ std::shared_ptr<Process> UverbsServer::process_of(const Notification& call, pid_
   }
   auto opened = Process::open(call.tid);
   if (!opened) {
-    fmt::print(stderr, "efa-emu: {}\n", opened.error().text());
     error = opened.error().code == 0 ? EPERM : opened.error().code;
+    // A process that was killed in the middle of a call is nobody's mistake.
+    if (error != ESRCH && error != ENOENT)
+      fmt::print(stderr, "efa-emu: {}\n", opened.error().text());
     return nullptr;
   }
   watch((*opened)->pidfd(), EPOLLIN, kProcessEvent | static_cast<std::uint64_t>(pid));
@@ -127,7 +129,7 @@ Context* UverbsServer::open_context(const Notification& call, unsigned index,
   if (!launcher_.listener().add_fd(call.id, (*memory)->fd(), static_cast<int>(call.args[0]), true))
     return nullptr;
   auto context = std::make_unique<Context>(
-      *devices_[index].driver, std::move(*memory),
+      *devices_[index].driver, std::move(*memory), process.pid(),
       fmt::format("{}, process {}", devices_[index].label, process.pid()));
   return (contexts_[inode] = std::move(context)).get();
 }
