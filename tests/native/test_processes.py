@@ -85,6 +85,22 @@ class Death(unittest.TestCase):
         wait_until(lambda: descriptors() == before, "the descriptors of both are closed")
         self.check_newcomers("host1", "host0")
 
+    @emulated("--hosts", "2")
+    def test_in_the_middle_of_opening_and_closing_leaves_nothing_behind(self):
+        before = descriptors()
+        with Peer("host1") as pace:
+            for round_ in range(40):
+                with Peer("host0") as victim:
+                    victim.tell("cycle", 10**6)
+                    pace.ask("cycle", round_ % 7)  # so that it dies at another point each time
+                    victim.process.kill()
+                    self.assertEqual(victim.process.wait(), -signal.SIGKILL)
+            pace.ask("open")
+            self.assertGreater(mappings("efa-queues"), 0)
+        wait_until(lambda: descriptors() == before, "all descriptors are closed")
+        wait_until(lambda: mappings("efa-queues") == 0, "no queue memory is mapped")
+        self.check_newcomers("host0", "host1")
+
     @emulated("--hosts", "1")
     def test_in_many_forms_leaves_nothing_behind(self):
         def live_and_die(how):
