@@ -62,7 +62,7 @@ TEST(CompletionStatus, Status3ForAnOperationThatTheDeviceLacks) {
             EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP);
   EXPECT_EQ(old.status(Wqe(EFA_SEND_OP_TYPE_FAST_REG)), EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP);
   for (int op = 5; op < 16; ++op) {
-    Wqe wqe(static_cast<efa_send_op_type>(op), old.pair.to_b, 3);
+    Wqe wqe(static_cast<std::uint32_t>(op), old.pair.to_b, 3);
     old.pair.a.post(wqe);
     old.pair.rig.finish();
     EXPECT_EQ(old.pair.a.send_cq->only().status(), EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP);

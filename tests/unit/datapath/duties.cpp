@@ -154,7 +154,7 @@ TEST(DataPathDuty, U7_EveryWqeGetsItsCompletionWhateverBecomesOfIt) {
   pair.a.post(send_to(pair.to_b, 2).sge(0x1000, 8, 0xfffff));
   pair.a.post(send_to(pair.to_b, 3).inlined("no receive"));
   pair.a.post(malformed);
-  pair.a.post(Wqe(static_cast<efa_send_op_type>(7), pair.to_b, 5));
+  pair.a.post(Wqe(7, pair.to_b, 5));
   pair.rig.finish();
   pair.a.post(send_to(pair.to_b, 6).inlined("waits"));
   pair.rig.settle();

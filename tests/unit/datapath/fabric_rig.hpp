@@ -100,7 +100,7 @@ struct Region {
 struct Wqe {
   efa_tx_wqe_128 raw;
 
-  explicit Wqe(efa_send_op_type op, const Address& to = {}, std::uint16_t id = 0) {
+  explicit Wqe(std::uint32_t op, const Address& to = {}, std::uint16_t id = 0) {
     std::memset(static_cast<void*>(&raw), 0xa5, sizeof raw);
     raw.meta = {};
     efa_tx_meta_desc& meta = raw.meta;

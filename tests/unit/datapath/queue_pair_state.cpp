@@ -232,7 +232,7 @@ TEST(QueuePairState, ErrorsOfSingleOperationsChangeNoState) {
   pair.a.post(send_to({0x1234, pair.b.number, kQkey}).inlined("x"));
   pair.a.post(send_to(pair.to_b).sge(0, 8, 0xffffff));
   pair.a.post(send_to({pair.to_b.ah, 0xffff, kQkey}).inlined("x"));
-  pair.a.post(Wqe(static_cast<efa_send_op_type>(7), pair.to_b));
+  pair.a.post(Wqe(7, pair.to_b));
   pair.b.post_recv(1, to, 64);
   pair.a.post(send_to(pair.to_b, 5).inlined("x"));
   pair.rig.settle();
