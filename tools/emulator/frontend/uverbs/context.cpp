@@ -14,8 +14,8 @@
 
 namespace efa::emu {
 
-Context::Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, pid_t opener,
-                 std::string name)
+Context::Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std::string name,
+                 pid_t opener)
     : driver_(driver), memory_(std::move(memory)), name_(std::move(name)), opener_(opener) {
   queue_space_ = driver_.memory().add(*memory_);
 }

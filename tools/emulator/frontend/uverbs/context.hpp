@@ -106,10 +106,10 @@ struct QpObject final : UverbsObject {
 
 class Context {
  public:
-  /// `opener` is the process that opened the node; `name` is for messages ("host0 efa_0, process
-  /// 123").
-  Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, pid_t opener,
-          std::string name);
+  /// `name` is for messages ("host0 efa_0, process 123"); `opener` the process that opened the
+  /// node, 0 if none did.
+  Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std::string name,
+          pid_t opener = 0);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

@@ -129,8 +129,8 @@ Context* UverbsServer::open_context(const Notification& call, unsigned index,
   if (!launcher_.listener().add_fd(call.id, (*memory)->fd(), static_cast<int>(call.args[0]), true))
     return nullptr;
   auto context = std::make_unique<Context>(
-      *devices_[index].driver, std::move(*memory), process.pid(),
-      fmt::format("{}, process {}", devices_[index].label, process.pid()));
+      *devices_[index].driver, std::move(*memory),
+      fmt::format("{}, process {}", devices_[index].label, process.pid()), process.pid());
   return (contexts_[inode] = std::move(context)).get();
 }
 
