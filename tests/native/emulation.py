@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-PATIENCE = 90  # seconds until something that must happen counts as missing
+PATIENCE = 240  # seconds until something that must happen counts as missing
 EMULATOR = os.environ["EFA_EMU"]
 PEER = os.environ["EFA_PEER"]
 INSIDE = "EFA_TEST_INSIDE"
@@ -44,7 +44,7 @@ def emulated(*options, before=(), status=0, statistics=None):
                        "-B", os.path.abspath(sys.argv[0]), name]
             done = subprocess.run(command, env={**os.environ, INSIDE: "1"}, text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=10 * PATIENCE, check=False)
+                                  stderr=subprocess.STDOUT, timeout=4 * PATIENCE, check=False)
             self.assertEqual(done.returncode, status, "\n" + done.stdout)
             if statistics:
                 with counted:

@@ -58,6 +58,12 @@ class Losses(unittest.TestCase):
             transfer(sender, receiver, self.MESSAGES, 0)
 
     @emulated("--hosts", "2", "--loss", "5%", "--reorder", "10%", "--duplicate", "2%",
+              "--seed", "11", statistics=everything_went_wrong)
+    def test_do_not_show_in_a_million_messages(self):
+        with Peer("host0", 0) as sender, Peer("host1", 0) as receiver:
+            transfer(sender, receiver, 1000000, 256)
+
+    @emulated("--hosts", "2", "--loss", "5%", "--reorder", "10%", "--duplicate", "2%",
               "--seed", "8", statistics=everything_went_wrong)
     def test_do_not_show_in_both_directions_at_once(self):
         with Peer("host0", 0) as a, Peer("host1", 0) as b, Peer("host0", 0) as c, \
