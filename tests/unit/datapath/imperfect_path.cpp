@@ -167,6 +167,18 @@ TEST(ImperfectPath, BandwidthIsThatOfTheLinkInTheDirectionOfTheData) {
   }
 }
 
+TEST(ImperfectPath, TransferMayTakeLongerThanTheTimeLimitWhileAnswersCome) {
+  Topology topology = impaired({.loss = 0.1, .bandwidth_gbps = 1});
+  topology.transport_timeout = 20 * kMillisecond;
+  Pair pair(topology);
+  const std::uint32_t length = 10'000'000;  // 80 ms on the link
+  const Region local = pair.left().region(length);
+  const Region remote = pair.right().region(length);
+  pair.a.post(write_to(pair.to_b).remote(remote, length).sge(local, length));
+  pair.rig.finish();
+  EXPECT_EQ(pair.a.send_cq->only().status(), EFA_COMP_STATUS_OK);
+}
+
 TEST(ImperfectPath, BackToBackQueuePairsDoNotDisturbOneAnother) {
   Pair pair(impaired({.loss = 0.2, .reorder = 0.2}, 23));
   std::vector<std::pair<Qp*, Qp*>> flows;

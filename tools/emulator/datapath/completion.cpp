@@ -92,7 +92,7 @@ void DataPath::complete_send(QueuePair& qp, const SendRequest& request, efa_comp
   efa_tx_cdesc send{};
   fill_common(send.common, static_cast<std::uint16_t>(request.req_id), status,
               EFA_QUEUE_TYPE_SEND_QUEUE, request.op, qp.number);
-  if (qp.send_cq->config().req_id_64) efa_tx_cdesc_set_req_id64(&send, request.req_id);
+  efa_tx_cdesc_set_req_id64(&send, request.req_id);
   efa_rx_cdesc_ex cqe{};
   static_assert(sizeof(send) == sizeof(cqe.base));
   std::memcpy(&cqe, &send, sizeof(send));

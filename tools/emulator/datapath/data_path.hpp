@@ -26,8 +26,7 @@ class DataPath;
 struct Peer {
   DataPath* responder = nullptr;
   Route route;
-  Nanoseconds round_trip = 0;  ///< at most, when nothing queues up
-  bool heard = false;          ///< it answered at least once (I8: status 13 or 15)
+  bool heard = false;  ///< it answered at least once (I8: status 13 or 15)
 };
 
 /// A message of some requester that waits for a receive to be posted.

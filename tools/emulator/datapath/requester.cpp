@@ -114,10 +114,6 @@ Peer* DataPath::peer_of(const AddressHandle& ah) {
     peer = std::make_unique<Peer>();
     peer->responder = static_cast<DataPath*>(endpoint);
     peer->route = fabric_.route(*this, *endpoint);
-    const Topology& topology = fabric_.topology();
-    for (const Impairment& way : {impairment_between(topology, host(), endpoint->host()),
-                                  impairment_between(topology, endpoint->host(), host())})
-      peer->round_trip += way.delay + way.jitter;
   }
   return peer.get();
 }

@@ -151,8 +151,7 @@ void DataPath::send_part(Message& message, std::uint32_t index) {
     }
   }
   event.kind = Event::Kind::kRetransmit;
-  const Nanoseconds patience =
-      peer.round_trip + (kRetransmitAfter << std::min(part.attempt - 1, kMaxRetransmitShift));
+  const Nanoseconds patience = kRetransmitAfter << std::min(part.attempt - 1, kMaxRetransmitShift);
   fabric_.at(std::min(part.arrival + patience, std::max(message.deadline, now + 1)), *this, event);
 }
 
@@ -249,9 +248,9 @@ void DataPath::retransmit(const Event& event) {
   if (!nobody) {
     const Part& part = message->parts[event.part];
     if (part.answered || part.attempt != event.attempt) return;
-    // Queued on a narrow link: to send it again would only make the queue longer.
+    // Still on its way over a long or narrow link: to send it again would only fill that.
     if (part.arrival > fabric_.clock().now())
-      return fabric_.at(part.arrival + message->peer->round_trip + kRetransmitAfter, *this, event);
+      return fabric_.at(part.arrival + kRetransmitAfter, *this, event);
     ++device_.stats.retrans_timeout_events;
     if (fabric_.clock().now() < message->deadline) {
       device_.stats.retrans_bytes += request_bytes(*message, event.part);
