@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-job test test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-job dkms-deb test test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -17,6 +17,9 @@ run: ## build, then show devices, latency, bandwidth, libfabric and MPI on emula
 
 run-job: ## 128 MPI ranks on 64 emulated hosts, checked
 	scripts/run-job.sh
+
+dkms-deb: ## the driver as a Debian package for DKMS: build/packages/efa-dkms_*.deb
+	scripts/dkms-deb.sh
 
 test: ## all tests, also under sanitizers, and a short run of the fuzzers
 	scripts/test.sh

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: install-deps.sh [GROUP...]     groups: build test run bench fuzz lint (none: all of them)
+# Usage: install-deps.sh [GROUP...]     the groups are in all_groups below (none given: all of them)
 #
 # Installs the Debian packages of these groups that are missing, and says which and what for.
 set -euo pipefail
+
+all_groups="build test run bench fuzz lint package"
 
 packages_of() {
 	case $1 in
@@ -19,9 +21,10 @@ packages_of() {
 	test) packages_of run && echo python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
+	package) echo build-essential debhelper dh-dkms dkms lintian ;;
 	lint) echo clang-format clang-tidy shellcheck python3 ;;
 	*)
-		echo "install-deps: there is no group '$1'; groups are build test run bench fuzz lint" >&2
+		echo "install-deps: there is no group '$1'; groups are $all_groups" >&2
 		exit 2
 		;;
 	esac
@@ -35,7 +38,8 @@ if ! command -v dpkg-query >/dev/null; then
 	echo "install-deps: this is no Debian; install the counterparts of the packages in $0 by hand" >&2
 	exit 2
 fi
-[ $# -gt 0 ] || set -- build test run bench fuzz lint
+# shellcheck disable=SC2086  # one word a group
+[ $# -gt 0 ] || set -- $all_groups
 
 missing=()
 for group in "$@"; do
