@@ -6,7 +6,7 @@
 # Installs the Debian packages of these groups that are missing, and says which and what for.
 set -euo pipefail
 
-all_groups="build test run bench fuzz lint package"
+all_groups="build test run bench fuzz lint package kernel"
 
 packages_of() {
 	case $1 in
@@ -23,6 +23,8 @@ packages_of() {
 	fuzz) echo clang libclang-rt-14-dev ;;
 	package) echo build-essential debhelper dh-dkms dkms lintian ;;
 	lint) echo clang-format clang-tidy shellcheck python3 ;;
+	# Kernels that Debian does not ship (tools/lab/build-kernel.sh).
+	kernel) echo build-essential flex bison bc libelf-dev libssl-dev cpio kmod xz-utils ccache busybox-static ;;
 	*)
 		echo "install-deps: there is no group '$1'; groups are $all_groups" >&2
 		exit 2
