@@ -6,7 +6,7 @@
 # Installs the Debian packages of these groups that are missing, and says which and what for.
 set -euo pipefail
 
-all_groups="build test run bench fuzz lint package kernel"
+all_groups="build test run bench fuzz lint package kernel lab"
 
 packages_of() {
 	case $1 in
@@ -22,6 +22,9 @@ packages_of() {
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	package) echo build-essential debhelper dh-dkms dkms lintian ;;
+	# QEMU and the kernels of the VM lab come into a cache, these are what it runs on the host and in guests.
+	lab) echo busybox-static kmod xz-utils zstd pciutils iproute2 iputils-ping openssh-server python3 \
+		util-linux ;;
 	lint) echo clang-format clang-tidy shellcheck python3 ;;
 	# Kernels that Debian does not ship (tools/lab/build-kernel.sh).
 	kernel) echo build-essential flex bison bc libelf-dev libssl-dev cpio kmod xz-utils ccache busybox-static ;;

@@ -49,7 +49,7 @@ verdict $?
 
 step "shellcheck"
 # shellcheck disable=SC2046  # our names have no spaces
-shellcheck -x -P scripts $(files '*.sh' .ci/run)
+shellcheck -x -P scripts $(files '*.sh' .ci/run tools/lab/guest)
 verdict $?
 
 step "Python syntax"

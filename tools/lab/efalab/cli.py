@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""The command line of the lab."""
+
+import argparse
+import shutil
+import sys
+
+from . import kernels, network, qemu, run
+from .failure import LabError, say
+from .plan import Plan
+
+
+def _setup(args):
+    _need_tools()
+    qemu.setup()
+    for name in args.kernel or [kernels.DEFAULT]:
+        kernels.setup(name, args.update)
+    return 0
+
+
+def _need_tools():
+    missing = [name for name in ("busybox", "depmod", "zstd", "xz", "dpkg-deb", "apt-get")
+               if not shutil.which(name)]
+    if missing:
+        raise LabError(f"missing: {', '.join(missing)}; scripts/install-deps.sh lab installs them")
+
+
+def _plan(args):
+    _need_tools()
+    qemu.setup()
+    emulator = list(args.emu_args or [])
+    if args.generation:
+        emulator += ["--generation", args.generation]
+    if args.doorbells:
+        emulator += ["--doorbells", args.doorbells]
+    return Plan(kernel=kernels.find(args.kernel), hosts=args.hosts,
+                devices_per_host=0 if args.no_device else args.devices_per_host,
+                emulator_arguments=tuple(emulator), smp=args.smp, memory=args.memory, iommu=args.iommu,
+                accelerator=args.accel, modules=tuple(args.module or ()),
+                kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
+                ssh=args.ssh, out=args.out or "", boot_limit=args.boot_timeout, lifetime=args.lifetime)
+
+
+def _run(args):
+    plan = _plan(args)
+    limit = args.timeout or plan.time(60)
+    return run.run(plan, args.command, limit, on_all=args.on_all, allowed=args.allow or (), keep=args.keep)
+
+
+def _list_kernels(_args):
+    for name, version, state in kernels.listing():
+        print(f"{name:10} {version:28} {state}")
+    return 0
+
+
+def _hub(args):
+    network.main([args.folder, args.count])
+
+
+def _guest_options(parser):
+    add = parser.add_argument
+    add("--kernel", default=kernels.DEFAULT, metavar="K",
+        help="6.1 (default), 6.12, 7.3, newest, debug, or a folder with vmlinux and lib/modules/VERSION")
+    add("--hosts", type=int, default=1, metavar="N", help="guests, host1 to hostN (default 1)")
+    add("--devices-per-host", type=int, default=1, metavar="M", help="emulated devices each (default 1)")
+    add("--no-device", action="store_true", help="no emulated devices, no emulator")
+    add("--generation", metavar="efaK", help="generation of the devices, for the emulator")
+    add("--doorbells", choices=("trapped", "mapped"), help="how doorbells reach the emulator")
+    add("--smp", type=int, default=1, metavar="N", help="CPUs of a guest (default 1)")
+    add("--memory", type=int, default=1024, metavar="MIB", help="memory of a guest (default 1024)")
+    add("--iommu", action="store_true", help="a virtual IOMMU: catches drivers that skip DMA mapping")
+    add("--accel", choices=("tcg", "kvm"), default="tcg", help="how QEMU runs the guest's code")
+    add("--module", action="append", metavar="FILE.ko", help="load it, and what it needs, before the command")
+    add("--ssh", action="store_true", help="sshd also when there is one guest only")
+    add("--out", metavar="FOLDER", help="the folder that guests can write to (LAB_OUT)")
+    add("--emu-args", action="append", metavar="ARG", help="an argument for efa-emu serve (repeat)")
+    add("--append", action="append", metavar="ARG", help="an argument for the guest's kernel (repeat)")
+    add("--qemu-arg", action="append", metavar="ARG", help="an argument for QEMU (repeat)")
+    add("--boot-timeout", type=float, default=60, metavar="S", help="time to boot (default 60 s, debug 420)")
+    add("--lifetime", type=float, default=3600, metavar="S", help="the lab ends after this time (default 3600)")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+
+    setup = commands.add_parser("setup", help="download QEMU and kernels into the cache")
+    setup.add_argument("--kernel", action="append", metavar="K", help="a kernel (repeat; default 6.1)")
+    setup.add_argument("--update", action="store_true", help="look for newer kernels")
+    setup.set_defaults(act=_setup)
+
+    one = commands.add_parser("run", help="boot, run a command, power off; its status is the command's")
+    _guest_options(one)
+    one.add_argument("--timeout", type=float, metavar="S", help="time for the command (default 60 s, debug 420)")
+    one.add_argument("--on-all", action="store_true", help="run the command in every guest at once")
+    one.add_argument("--allow", action="append", metavar="REGEX",
+                     help="a kernel complaint that is expected and does not fail the run (repeat)")
+    one.add_argument("--keep", action="store_true", help="keep consoles and logs also on success")
+    one.add_argument("command", nargs="+", metavar="-- COMMAND")
+    one.set_defaults(act=_run)
+
+    listing = commands.add_parser("list-kernels", help="kernels and whether they are downloaded")
+    listing.set_defaults(act=_list_kernels)
+
+    hub = commands.add_parser("hub")  # what the lab itself starts between more than two guests
+    hub.add_argument("folder")
+    hub.add_argument("count")
+    hub.set_defaults(act=_hub)
+    return parser
+
+
+def main(arguments):
+    args = _parser().parse_args(arguments)
+    try:
+        return args.act(args)
+    except LabError as error:
+        say(str(error))
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
