@@ -9,6 +9,7 @@
 #define EFA_COMPAT_OPS_H
 
 #include "efa_compat.h"
+#include "efa_verbs.h"
 
 #if defined(EFA_HAVE_CREATE_USER_CQ)
 #define EFA_OPS_CREATE_CQ .create_user_cq = efa_create_user_cq
@@ -74,24 +75,12 @@ static struct ib_mr *efa_compat_reg_dmabuf(struct ib_pd *pd, u64 offset, u64 len
 	.create_comp_cntr = efa_create_comp_cntr, .destroy_comp_cntr = efa_destroy_comp_cntr,      \
 	.modify_comp_cntr = efa_modify_comp_cntr, .qp_attach_comp_cntr = efa_qp_attach_comp_cntr,  \
 	.query_comp_cntr_caps = efa_query_comp_cntr_caps,                                          \
-	INIT_RDMA_OBJ_SIZE(ib_comp_cntr, efa_comp_cntr, ibcc),
-#define EFA_UAPI_COMP_CNTR UAPI_DEF_CHAIN(efa_counter_uapi_defs),
+	INIT_RDMA_OBJ_SIZE(ib_comp_cntr, efa_comp_cntr, ib),
 #else
 #define EFA_OPS_COMP_CNTR
-#define EFA_UAPI_COMP_CNTR
 #endif
 
 #define EFA_COMPAT_OPS                                                                             \
 	EFA_OPS_ROBUST_UDATA EFA_OPS_PORT_SPEED EFA_OPS_COMP_CNTR EFA_OPS_CREATE_CQ, EFA_OPS_REG_MR
-
-#if defined(EFA_HAVE_CQ_BUFFER_ATTRS)
-#define EFA_UAPI_CQ_BUFFER
-#else
-#include "efa_compat_cq_buffer.h"
-#define EFA_UAPI_CQ_BUFFER UAPI_DEF_CHAIN_OBJ_TREE(UVERBS_OBJECT_CQ, &efa_compat_cq_buffer),
-#endif
-
-/* Entries of a struct uapi_definition array; they bring their own commas. */
-#define EFA_COMPAT_UAPI_DEFS EFA_UAPI_CQ_BUFFER EFA_UAPI_COMP_CNTR
 
 #endif

@@ -21,7 +21,10 @@ enum {
 };
 #endif
 
-#ifndef EFA_HAVE_COMP_CNTR
+#ifdef EFA_HAVE_COMP_CNTR
+#define EFA_CORE_HAS_COMP_CNTR 1
+#else
+#define EFA_CORE_HAS_COMP_CNTR 0
 /* Enough to declare, never instantiated: efa_counter.c is not built here. */
 struct ib_comp_cntr {
 	struct ib_device *device;
