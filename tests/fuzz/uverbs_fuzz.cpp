@@ -2,9 +2,13 @@
 /// Verbs ioctls of a program that knows the format and respects nothing else. Whatever it calls, it
 /// gets 0 or an errno, only its own buffers are touched, and closing the device leaves nothing
 /// behind.
+#include <fcntl.h>
 #include <fuzzer/FuzzedDataProvider.h>
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/ib_user_verbs.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,10 +70,21 @@ class ArenaMemory final : public ClientMemory {
 };
 
 /// The client's descriptor table.
-class Descriptors final : public DescriptorSink {
+class Descriptors final : public DescriptorExchange {
  public:
   ~Descriptors() override {
     for (const int fd : given_) ::close(fd);
+  }
+  /// Every third number is a sealed memory file, which does for a DMA buffer.
+  int take(int fd) override {
+    if (fd % 3 != 0) {
+      errno = EBADF;
+      return -1;
+    }
+    const int file = ::memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    check(file >= 0 && ::ftruncate(file, 8192) == 0);
+    ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK);
+    return file;
   }
   int give(int fd) override {
     given_.push_back(::dup(fd));
@@ -85,19 +100,39 @@ class Descriptors final : public DescriptorSink {
   std::vector<int> given_;
 };
 
+/// Memory that buffers lie in: of a process that does nothing, so that it takes no harm.
+alignas(4096) std::byte buffers[4096];
+
+/// The calling program, as far as its memory matters: a copy of this process.
+class Idler {
+ public:
+  Idler() : pid_(::fork()) {
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (;;) ::pause();
+    }
+    check(pid_ > 0);
+  }
+  std::shared_ptr<Process> process() const { return *Process::open(pid_); }
+
+ private:
+  pid_t pid_;
+};
+
 /// One emulated device, used by all runs: each opens and closes it.
 struct Emulated {
   Emulated()
       : topology(uniform_topology(1, 1, "efa4")),
         fabric(topology, clock),
         driver(*find_profile("efa4"), {Gid::from_mac({2, 0, 0, 0, 0, 1}), {}}, {}, fabric, 0),
-        self(*Process::open(gettid())) {}
+        client(idler.process()) {}
 
   ManualClock clock;
   Topology topology;
   Switch fabric;
   NativeDriver driver;
-  std::shared_ptr<Process> self;
+  Idler idler;
+  std::shared_ptr<Process> client;
 };
 
 struct MethodId {
@@ -119,6 +154,12 @@ constexpr MethodId kMethods[] = {
     {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_DESTROY},
     {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE},
     {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_DESTROY},
+    {UVERBS_OBJECT_QP, kMethodQpAttachCompCntr},
+    {UVERBS_OBJECT_DEVICE, kMethodQueryCompCntrCaps},
+    {kObjectCompCntr, kMethodCompCntrCreate},
+    {kObjectCompCntr, kMethodCompCntrDestroy},
+    {kObjectCompCntr, kMethodCompCntrModify},
+    {kObjectCompCntr, kMethodCompCntrRead},
 };
 
 constexpr std::uint32_t kExtended = IB_USER_VERBS_CMD_FLAG_EXTENDED;
@@ -159,7 +200,7 @@ class Program {
       check(error > 0);
       return error;
     }
-    Call made{attributes, emulated_.self, descriptors_, input_.ConsumeBool()};
+    Call made{attributes, emulated_.client, descriptors_, input_.ConsumeBool()};
     const int error = context_.serve(made);
     check(error >= 0 && error < 4096);
     return error;
@@ -246,6 +287,19 @@ class Program {
     open_qp(pd_handle, cq_handle);
   }
 
+  /// A description of memory: much of it right.
+  ib_uverbs_attr buffer(std::uint16_t id) {
+    BufferDescriptor descriptor;
+    descriptor.type = input_.ConsumeIntegralInRange<std::uint32_t>(0, 3);
+    descriptor.fd = input_.ConsumeIntegralInRange(-1, 8);
+    descriptor.flags = input_.ConsumeIntegralInRange(0, 15) == 0;
+    descriptor.addr = input_.ConsumeIntegralInRange<std::uint64_t>(0, 4096);
+    if (descriptor.type == kBufferTypeVa)
+      descriptor.addr += reinterpret_cast<std::uint64_t>(buffers);
+    descriptor.length = input_.ConsumeIntegralInRange<std::uint64_t>(0, 8192);
+    return value(id, descriptor);
+  }
+
   std::uint32_t open_cq(std::uint32_t channel_fd) {
     arena_.clear();
     efa_uabi_create_cq request{};
@@ -301,6 +355,13 @@ class Program {
       attributes.push_back(filled(UVERBS_ATTR_CORE_IN));
       attributes.push_back(attribute(UVERBS_ATTR_CORE_OUT, nullptr, 0, 256));
     }
+    if (id.object == kObjectCompCntr && id.method == kMethodCompCntrCreate) {
+      attributes.push_back(filled(kAttrCompCntrHandle));
+      attributes.push_back(buffer(EFA_UABI_IDS_ATTR_CREATE_COMP_CNTR_COMP_BUFFER));
+      attributes.push_back(buffer(EFA_UABI_IDS_ATTR_CREATE_COMP_CNTR_ERR_BUFFER));
+    }
+    if (id.object == UVERBS_OBJECT_CQ && input_.ConsumeIntegralInRange(0, 3) == 0)
+      attributes.push_back(buffer(kAttrCqBufferUmem));
     for (int i = input_.ConsumeIntegralInRange(0, 14); i > 0; --i) attributes.push_back(any());
     return ioctl(id, attributes);
   }

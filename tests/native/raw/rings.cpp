@@ -52,22 +52,27 @@ volatile std::uint32_t* Mapping::word(std::size_t offset) const {
   return reinterpret_cast<volatile std::uint32_t*>(data_ + offset);
 }
 
-CompletionRing::CompletionRing(Session& session, CqRequest request)
+CompletionRing::CompletionRing(Session& session, CqRequest request, const void* memory)
     : depth_(request.cqe),
       entry_size_(request.device.cq_entry_size),
       sub_cqs_(session.limits().sub_cqs_per_cq),
+      start_(static_cast<const std::byte*>(memory)),
       consumed_(sub_cqs_) {
   request.device.num_sub_cqs = static_cast<std::uint16_t>(sub_cqs_);
   require(session.create_cq(request, answer_), "create CQ");
+}
+
+CompletionRing::CompletionRing(Session& session, CqRequest request)
+    : CompletionRing(session, std::move(request), nullptr) {
   ring_ = Mapping(session, answer_.device.q_mmap_key, answer_.device.q_mmap_size,
                   PROT_READ | PROT_WRITE);
+  start_ = ring_.data();
 }
 
 std::optional<Completion> CompletionRing::poll() {
   for (std::uint32_t sub = 0; sub < sub_cqs_; ++sub) {
     std::uint32_t& consumed = consumed_[sub];
-    const std::byte* entry =
-        ring_.data() + (std::size_t{sub} * depth_ + consumed % depth_) * entry_size_;
+    const std::byte* entry = start_ + (std::size_t{sub} * depth_ + consumed % depth_) * entry_size_;
     const auto* flags =
         reinterpret_cast<const std::uint8_t*>(entry) + offsetof(efa_cdesc_common, flags);
     const unsigned phase = (consumed / depth_ & 1) == 0;
@@ -106,6 +111,7 @@ QueuePair::QueuePair(Session& session, const Pd& pd, CompletionRing& send_cq,
   rq_ = Mapping(session, keys.rq_mmap_key, keys.rq_mmap_size, kWrite);
   sq_db_ = Mapping(session, keys.sq_db_mmap_key, kPage, kWrite);
   rq_db_ = Mapping(session, keys.rq_db_mmap_key, kPage, kWrite);
+  options.created(answer_);
   require(session.ready(answer_, kQkey, options.rnr_retry), "to RTS");
 }
 

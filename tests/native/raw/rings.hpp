@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,8 @@ struct Completion {
 class CompletionRing {
  public:
   CompletionRing(Session& session, CqRequest request);
+  /// With the ring in `memory`, which the request's attributes name.
+  CompletionRing(Session& session, CqRequest request, const void* memory);
   const CqAnswer& answer() const { return answer_; }
   const Mapping& ring() const { return ring_; }
 
@@ -59,6 +62,7 @@ class CompletionRing {
   CqAnswer answer_;
   std::uint32_t depth_, entry_size_, sub_cqs_;
   Mapping ring_;
+  const std::byte* start_;
   std::vector<std::uint32_t> consumed_;
 };
 
@@ -68,6 +72,8 @@ struct QpOptions {
   std::uint32_t wqe_size = 64;
   std::uint16_t flags = 0;
   std::uint8_t rnr_retry = 7;
+  /// Called while the queue pair is in RESET.
+  std::function<void(const QpAnswer&)> created = [](const QpAnswer&) {};
 };
 
 /// A queue pair in RTS with its mapped rings.

@@ -184,7 +184,7 @@ int Session::create_cq(const CqRequest& request, CqAnswer& out) {
 
 int Session::create_cq(const CqRequest& request, const std::vector<std::uint8_t>& device,
                        CqAnswer& out) {
-  Attributes attributes;
+  Attributes attributes = request.more;
   attributes.handle(UVERBS_ATTR_CREATE_CQ_HANDLE)
       .in(UVERBS_ATTR_CREATE_CQ_CQE, request.cqe)
       .in(UVERBS_ATTR_CREATE_CQ_USER_HANDLE, std::uint64_t{0})
@@ -255,6 +255,29 @@ int Session::query_qp(std::uint32_t handle, ib_uverbs_query_qp_resp& out) {
                        Attributes().out(UVERBS_ATTR_CORE_OUT, out));
 }
 
+int Session::create_counter(const Buffer& completions, const Buffer& errors, std::uint32_t& out) {
+  Attributes attributes;
+  attributes.handle(0)
+      .in(EFA_UABI_IDS_ATTR_CREATE_COMP_CNTR_COMP_BUFFER, completions)
+      .in(EFA_UABI_IDS_ATTR_CREATE_COMP_CNTR_ERR_BUFFER, errors);
+  const int error = call(kCounterObject, kCounterCreate, attributes);
+  out = static_cast<std::uint32_t>(attributes.value(0));
+  return error;
+}
+
+int Session::modify_counter(std::uint32_t handle, std::uint64_t entry, std::uint64_t operation,
+                            std::uint64_t value) {
+  Attributes attributes;
+  attributes.handle(0, handle).in(1, entry).in(2, operation).in(3, value);
+  return call(kCounterObject, kCounterModify, attributes);
+}
+
+int Session::attach_counter(std::uint32_t qp, std::uint32_t counter, std::uint64_t ops) {
+  Attributes attributes;
+  attributes.handle(0, qp).handle(1, counter).in(2, ops);
+  return call(UVERBS_OBJECT_QP, kAttachCounter, attributes);
+}
+
 int Session::destroy(std::uint16_t object, std::uint32_t handle) {
   // Attribute 0 of every destroy method is the handle.
   Attributes attributes;
@@ -270,6 +293,8 @@ int Session::destroy(std::uint16_t object, std::uint32_t handle) {
       return call(object, UVERBS_METHOD_QP_DESTROY, attributes);
     case UVERBS_OBJECT_MR:
       return call(object, UVERBS_METHOD_MR_DESTROY, attributes);
+    case kCounterObject:
+      return call(object, kCounterDestroy, attributes);
     case UVERBS_OBJECT_AH:
       return call(object, UVERBS_METHOD_AH_DESTROY, attributes);
     default:

@@ -101,16 +101,47 @@ struct AddressHandle {
   std::uint16_t number = 0;
 };
 
+/// Attributes of CREATE_CQ that name memory of the caller, and the form in which newer methods name
+/// it. Not in the kernel headers of Debian 12.
+inline constexpr std::uint16_t kCqBufferVa = 8, kCqBufferLength = 9, kCqBufferFd = 10,
+                               kCqBufferOffset = 11, kCqBufferUmem = 12;
+struct Buffer {
+  std::uint32_t type = 1;  ///< 0 = DMA buffer, 1 = virtual address
+  std::int32_t fd = -1;
+  std::uint32_t flags = 0;
+  std::uint32_t optional_flags = 0;
+  std::uint64_t addr = 0;  ///< or offset in the DMA buffer
+  std::uint64_t length = 0;
+};
+
 struct CqRequest {
   std::uint32_t cqe = 64;
   std::uint32_t vector = 0;
   int channel = -1;  ///< descriptor of a completion channel
+  Attributes more{};
   efa_uabi_create_cq device{0, 32, 1, 0, {}};
 };
 struct CqAnswer {
   std::uint32_t handle = 0;
   std::uint32_t cqe = 0;
   efa_uabi_create_cq_resp device{};
+};
+
+// Completion counters, of kernel 7.3.
+inline constexpr std::uint16_t kQueryCounterCaps = 8;  ///< method of the device
+inline constexpr std::uint16_t kCounterObject = 19;
+inline constexpr std::uint16_t kCounterCreate = 0, kCounterDestroy = 1, kCounterModify = 2,
+                               kCounterRead = 3;
+inline constexpr std::uint16_t kAttachCounter = 2;  ///< method of the QP
+inline constexpr std::uint64_t kCompletions = 0, kErrors = 1;
+inline constexpr std::uint64_t kSet = 0, kIncrement = 1;
+enum CountedOps : std::uint64_t {
+  kCountSends = 1,
+  kCountReceives = 2,
+  kCountReads = 4,
+  kCountRemoteReads = 8,
+  kCountWrites = 16,
+  kCountRemoteWrites = 32,
 };
 
 struct QpRequest {
@@ -149,6 +180,10 @@ class Session : public Uverbs {
   /// RESET to RTS.
   int ready(const QpAnswer& qp, std::uint32_t qkey, std::uint8_t rnr_retry = 7);
   int query_qp(std::uint32_t handle, ib_uverbs_query_qp_resp& out);
+  int create_counter(const Buffer& completions, const Buffer& errors, std::uint32_t& out);
+  int modify_counter(std::uint32_t handle, std::uint64_t entry, std::uint64_t operation,
+                     std::uint64_t value);
+  int attach_counter(std::uint32_t qp, std::uint32_t counter, std::uint64_t ops);
   int destroy(std::uint16_t object, std::uint32_t handle);
 
  private:

@@ -415,6 +415,66 @@ TEST(CreateCq, RefusesARingThatIsNotMappedAsAWhole) {
   EXPECT_EQ(rig.device.find_cq(0), nullptr);
 }
 
+/// Memory of another process: nothing is mapped, all can be copied.
+class CopiedMemory final : public DmaSpace {
+ public:
+  std::byte* map(DmaAddr, std::size_t) noexcept override { return nullptr; }
+  bool gather(std::span<const DmaSegment> from, std::byte* out) noexcept override {
+    if (from[0].addr + from[0].length > bytes.size()) return false;
+    std::memcpy(out, bytes.data() + from[0].addr, from[0].length);
+    return true;
+  }
+  bool scatter(std::span<const DmaSegment> to, const std::byte* in) noexcept override {
+    if (to[0].addr + to[0].length > bytes.size()) return false;
+    written.push_back(to[0]);
+    std::memcpy(bytes.data() + to[0].addr, in, to[0].length);
+    return true;
+  }
+  std::array<std::byte, 4096> bytes{};
+  std::vector<DmaSegment> written;
+};
+
+TEST(CompletionQueue, InMemoryThatIsNotMappedWritesThePhaseLast) {
+  for (const std::uint16_t size : {16, 32}) {
+    CopiedMemory memory;
+    CompletionQueue::Config config;
+    config.depth = 4;
+    config.entry_size = size;
+    CompletionQueue cq(config, MappedRange(memory, 64, std::size_t{4} * size));
+    for (std::uint16_t i = 0; i < 6; ++i) {
+      efa_rx_cdesc_ex cqe{};
+      cqe.base.common.req_id = i;
+      cqe.base.length = static_cast<std::uint16_t>(100 + i);
+      memory.written.clear();
+      cq.push(0, cqe);
+      const DmaAddr slot = 64u + i % 4u * size;
+      ASSERT_EQ(memory.written.size(), 2u);
+      EXPECT_EQ(memory.written[0].addr, slot + 4);
+      EXPECT_EQ(memory.written[0].length, size - 4u);
+      EXPECT_EQ(memory.written[1].addr, slot);
+      EXPECT_EQ(memory.written[1].length, 4u);
+      efa_rx_cdesc written;
+      std::memcpy(&written, memory.bytes.data() + slot, sizeof(written));
+      EXPECT_EQ(written.common.req_id, i);
+      EXPECT_EQ(written.length, 100 + i);
+      EXPECT_EQ(efa_cdesc_common_phase(&written.common), i < 4 ? 1u : 0u);
+    }
+    EXPECT_EQ(memory.written.size(), 2u);
+  }
+}
+
+TEST(CompletionQueue, InMemoryThatWentAwayLosesItsEntriesOnly) {
+  CopiedMemory memory;
+  CompletionQueue::Config config;
+  config.depth = 4;
+  config.entry_size = 32;
+  CompletionQueue cq(config, MappedRange(memory, memory.bytes.size(), 4 * 32));
+  efa_rx_cdesc_ex cqe{};
+  cq.push(0, cqe);
+  EXPECT_TRUE(memory.written.empty());
+  EXPECT_EQ(cq.produced(), 1u);
+}
+
 TEST(CreateCq, StopsAtTheLimit) {
   Rig rig;
   const efa_create_cq_cmd cmd = rig.cq_command(rig.uar());

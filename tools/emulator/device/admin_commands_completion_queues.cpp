@@ -47,7 +47,7 @@ AdminCommands::Status AdminCommands::create_cq(const efa_create_cq_cmd& cmd,
 
   MappedRange ring(memory(), efa_mem_addr_get(&cmd.cq_ba),
                    std::size_t{config.depth} * config.sub_cqs * config.entry_size);
-  if (ring.get() == nullptr) return kIllegal;
+  if (!ring.accessible()) return kIllegal;
 
   if (efa_create_cq_cmd_interrupt_mode_enabled(&cmd) != 0) {
     config.eq = device_.eqs_.find(cmd.eqn);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "device/completion_queue.hpp"
 
+#include <cstring>
+
 #include "device/event_queue.hpp"
 #include "device/ring_entry.hpp"
 
@@ -22,6 +24,8 @@ void CompletionQueue::push(std::uint16_t sub_cq, efa_rx_cdesc_ex& cqe) noexcept 
   const std::size_t slot = std::size_t{sub_cq} * config_.depth + produced % config_.depth;
   if (std::byte* ring = ring_.get())
     publish_entry(ring + slot * config_.entry_size, &cqe, config_.entry_size);
+  else
+    write_unmapped(slot, cqe);
   ++produced;
   ++produced_;
   if (consumer_reported_ && unconsumed() > config_.depth * config_.sub_cqs) ++overruns_;
@@ -32,6 +36,16 @@ void CompletionQueue::doorbell(std::uint32_t value) noexcept {
   consumer_index_ = efa_cq_doorbell_consumer_index(value);
   consumer_reported_ = true;
   if (efa_cq_doorbell_arm(value) != 0) arm(efa_cq_doorbell_cmd_sn(value), consumer_index_);
+}
+
+/// A ring in memory that is only reachable by copying. The phase word goes last here as well (I10).
+void CompletionQueue::write_unmapped(std::size_t slot, const efa_rx_cdesc_ex& cqe) noexcept {
+  const DmaAddr entry = ring_.addr() + slot * config_.entry_size;
+  std::byte bytes[sizeof(cqe)];
+  std::memcpy(bytes, &cqe, sizeof(cqe));
+  constexpr std::size_t word = sizeof(std::uint32_t);
+  if (ring_.space().write(entry + word, bytes + word, config_.entry_size - word))
+    ring_.space().write(entry, bytes, word);
 }
 
 /// A new command number proves that the consumer took the event before it. Whether it armed again

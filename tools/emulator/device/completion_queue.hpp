@@ -50,6 +50,7 @@ class CompletionQueue {
  private:
   void arm(std::uint32_t cmd_sn, std::uint32_t consumer_index) noexcept;
   void send_event() noexcept;
+  void write_unmapped(std::size_t slot, const efa_rx_cdesc_ex& cqe) noexcept;
   std::uint32_t unconsumed() const noexcept;
 
   Config config_;

@@ -2,6 +2,7 @@
 #include "device/dma_space.hpp"
 
 #include <cstring>
+#include <vector>
 
 namespace efa::emu {
 
@@ -25,6 +26,13 @@ bool DmaSpace::scatter(std::span<const DmaSegment> to, const std::byte* in) noex
     in += segment.length;
   }
   return true;
+}
+
+bool MappedRange::accessible() noexcept {
+  if (get() != nullptr) return true;
+  if (space_ == nullptr) return false;
+  std::vector<std::byte> copy(length_);
+  return space_->read(addr_, copy.data(), length_);
 }
 
 }  // namespace efa::emu

@@ -71,6 +71,10 @@ class MappedRange {
     return pointer_;
   }
 
+  /// True if every byte can be read, mapped or not.
+  bool accessible() noexcept;
+
+  DmaSpace& space() const noexcept { return *space_; }
   std::size_t length() const noexcept { return length_; }
   DmaAddr addr() const noexcept { return addr_; }
 

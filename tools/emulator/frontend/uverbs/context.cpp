@@ -22,15 +22,17 @@ Context::Context(NativeDriver& driver, std::unique_ptr<QueueMemory> memory, std:
 
 // The order in which the RDMA core destroys what a dying process leaves behind.
 Context::~Context() {
-  std::vector<std::uint32_t> pds, ahs, mrs, cqs, qps;
+  std::vector<std::uint32_t> pds, ahs, mrs, cqs, qps, counters;
   for (const auto& [handle, object] : objects_) {
     if (dynamic_cast<QpObject*>(object.get())) qps.push_back(handle);
     if (dynamic_cast<CqObject*>(object.get())) cqs.push_back(handle);
     if (dynamic_cast<MrObject*>(object.get())) mrs.push_back(handle);
     if (dynamic_cast<AhObject*>(object.get())) ahs.push_back(handle);
+    if (dynamic_cast<CounterObject*>(object.get())) counters.push_back(handle);
     if (dynamic_cast<PdObject*>(object.get())) pds.push_back(handle);
   }
   for (const std::uint32_t handle : qps) remove_qp(handle);
+  for (const std::uint32_t handle : counters) remove_counter(handle);
   ib_uverbs_destroy_cq_resp ignored;
   for (const std::uint32_t handle : cqs) remove_cq(handle, ignored);
   for (const std::uint32_t handle : mrs) remove_mr(handle);
@@ -66,6 +68,13 @@ const Context::Method* Context::find_method(std::uint16_t object, std::uint16_t 
       {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_TABLE, &Context::query_gid_table, 4},
       {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_ENTRY, &Context::query_gid_entry, 4},
       {UVERBS_OBJECT_DEVICE, kMethodQueryPortSpeed, &Context::query_port_speed, 2},
+      {UVERBS_OBJECT_DEVICE, kMethodQueryCompCntrCaps, &Context::query_counter_caps, 3},
+      // The driver's two buffer attributes have the numbers that private data has elsewhere.
+      {kObjectCompCntr, kMethodCompCntrCreate, &Context::create_counter, 1, true},
+      {kObjectCompCntr, kMethodCompCntrDestroy, &Context::destroy_counter, 1},
+      {kObjectCompCntr, kMethodCompCntrModify, &Context::modify_counter, 4},
+      {kObjectCompCntr, kMethodCompCntrRead, &Context::read_counter, 3},
+      {UVERBS_OBJECT_QP, kMethodQpAttachCompCntr, &Context::attach_counter, 3},
       {UVERBS_OBJECT_ASYNC_EVENT, UVERBS_METHOD_ASYNC_EVENT_ALLOC, &Context::alloc_async_event, 1},
       {UVERBS_OBJECT_PD, UVERBS_METHOD_PD_DESTROY, &Context::destroy_pd, 1},
       {UVERBS_OBJECT_AH, UVERBS_METHOD_AH_DESTROY, &Context::destroy_ah, 1},
@@ -73,7 +82,7 @@ const Context::Method* Context::find_method(std::uint16_t object, std::uint16_t 
       {UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR, &Context::reg_dmabuf_mr, 9},
       {UVERBS_OBJECT_MR, EFA_UABI_IDS_METHOD_MR_QUERY, &Context::query_mr, 5, false,
        EFA_UABI_IDS_ATTR_QUERY_MR_HANDLE},
-      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE, &Context::create_cq, kAttrCqBufferLast + 1, true},
+      {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_CREATE, &Context::create_cq, kAttrCqBufferUmem + 1, true},
       {UVERBS_OBJECT_CQ, UVERBS_METHOD_CQ_DESTROY, &Context::destroy_cq, 2},
       {UVERBS_OBJECT_QP, UVERBS_METHOD_QP_CREATE, &Context::create_qp,
        UVERBS_ATTR_CREATE_QP_RESP_QP_NUM + 1, true},
@@ -155,8 +164,7 @@ void Context::process_ended(pid_t pid) {
 void Context::release_ended_spaces() {
   std::erase_if(ended_spaces_, [this](DmaAddr space) {
     for (const auto& [handle, object] : objects_)
-      if (const auto* mr = dynamic_cast<const MrObject*>(object.get()); mr && mr->space == space)
-        return false;
+      if (object->refers_to(space)) return false;
     driver_.memory().remove(space);
     return true;
   });

@@ -17,25 +17,29 @@
 
 #include "frontend/uverbs/attributes.hpp"
 #include "frontend/uverbs/native_driver.hpp"
+#include "frontend/uverbs/objects.hpp"
 #include "frontend/uverbs/queue_memory.hpp"
+#include "frontend/uverbs/uverbs_ids.hpp"
 
 namespace efa::emu {
 
-/// Gives descriptors of this process to the client that waits for its ioctl.
-class DescriptorSink {
+/// Descriptors that pass between this process and the client that waits for its ioctl.
+class DescriptorExchange {
  public:
-  virtual ~DescriptorSink() = default;
+  virtual ~DescriptorExchange() = default;
   /// Number of the duplicate in the client (close-on-exec), or -1.
   virtual int give(int fd) = 0;
   /// Inode of descriptor `fd` of the client; 0 if there is none.
   virtual ino_t inode_of(int fd) = 0;
+  /// A duplicate in this process of descriptor `fd` of the client; -1 and errno if there is none.
+  virtual int take(int fd) = 0;
 };
 
 /// One ioctl while it is served.
 struct Call {
   AttributeBundle& attributes;
   const std::shared_ptr<Process>& caller;
-  DescriptorSink& descriptors;
+  DescriptorExchange& descriptors;
   bool net_raw = false;  ///< caller has CAP_NET_RAW
 
   // INVOKE_WRITE: the legacy command's structures are attributes too.
@@ -49,59 +53,6 @@ struct Call {
   int uhw_out(const T& value) {
     return attributes.put(UVERBS_ATTR_UHW_OUT, value);
   }
-};
-
-/// Anything a handle can name.
-struct UverbsObject {
-  virtual ~UverbsObject() = default;
-};
-
-struct PdObject final : UverbsObject {
-  std::uint16_t number = 0;
-  std::uint32_t users = 0;
-};
-
-struct MrObject final : UverbsObject {
-  std::uint32_t lkey = 0;
-  PdObject* pd = nullptr;
-  DmaAddr space = 0;  ///< whose memory it is
-  efa_reg_mr_resp response{};
-};
-
-struct AhObject final : UverbsObject {
-  std::uint16_t number = 0;
-  PdObject* pd = nullptr;
-};
-
-/// A completion channel: a pipe whose read end the client has.
-struct Channel {
-  int write_end = -1;
-  ino_t inode = 0;
-  std::uint32_t users = 0;  ///< completion queues
-};
-
-struct CqObject final : UverbsObject {
-  std::uint16_t number = 0;
-  std::uint64_t user_handle = 0;
-  std::uint32_t users = 0;
-  Channel* channel = nullptr;
-  std::uint32_t events_sent = 0;
-  QueueMemory::Range ring;
-};
-
-struct QpObject final : UverbsObject {
-  std::uint32_t handle = 0;
-  std::uint16_t number = 0;
-  std::uint32_t verbs_type = 0;
-  std::uint32_t state = 0;
-  bool sq_sig_all = false;
-  ib_uverbs_qp_cap cap{};
-  PdObject* pd = nullptr;
-  CqObject* send_cq = nullptr;
-  CqObject* recv_cq = nullptr;
-  QueueMemory::Range llq;
-  QueueMemory::Range rq;
-  std::byte* llq_window = nullptr;
 };
 
 class Context {
@@ -178,15 +129,40 @@ class Context {
   int dereg_mr(Call& call);
   int destroy_mr(Call& call);
   int query_mr(Call& call);
-  int register_pages(const ib_uverbs_reg_mr& request, DmaAddr space, PdObject& pd, MrObject& mr);
+  int check_mr(Call& call, std::uint32_t access);
+  int add_mr(CallerMemory memory, std::uint64_t iova, std::uint32_t access, PdObject& pd,
+             std::uint32_t& handle);
+  int register_pages(std::uint64_t iova, std::uint32_t access, const PdObject& pd, MrObject& mr);
   int remove_pd(std::uint32_t handle);
   int remove_ah(std::uint32_t handle);
   int remove_mr(std::uint32_t handle);
+
+  // caller_memory.cpp
+  int pin_range(Call& call, std::uint64_t address, std::uint64_t length, bool writable,
+                CallerMemory& out);
+  int import_dma_buffer(Call& call, int fd, std::uint64_t offset, std::uint64_t length,
+                        CallerMemory& out);
+  int pin(Call& call, const BufferDescriptor& descriptor, CallerMemory& out);
+  int pin_cq_ring(Call& call, CallerMemory& out);
+  void unpin(CallerMemory& memory);
+
+  // counter_commands.cpp
+  int query_counter_caps(Call& call);
+  int create_counter(Call& call);
+  int destroy_counter(Call& call);
+  int modify_counter(Call& call);
+  int read_counter(Call& call);
+  int attach_counter(Call& call);
+  int pin_counter(Call& call, std::uint16_t attribute, CallerMemory& out);
+  int create_device_counters(CounterObject& counter);
+  void destroy_device_counter(std::uint32_t handle);
+  int remove_counter(std::uint32_t handle);
 
   // queue_commands.cpp
   int create_comp_channel(Call& call);
   void forget_closed_channels();
   int create_cq(Call& call);
+  int find_cq_ring(Call& call, std::uint64_t bytes, CqObject& cq);
   int destroy_cq(Call& call);
   int remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response);
   int create_qp(Call& call);

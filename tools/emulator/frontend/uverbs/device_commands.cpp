@@ -56,6 +56,9 @@ std::uint32_t user_caps(const DeviceAttributes& attributes, bool events) noexcep
   efa_uabi_query_device_resp_set_rdma_write(&caps, attributes.has(EFA_DEVICE_ATTR_RDMA_WRITE_MASK));
   efa_uabi_query_device_resp_set_unsolicited_write_recv(
       &caps, attributes.has(EFA_DEVICE_ATTR_UNSOLICITED_WRITE_RECV_MASK));
+  efa_uabi_query_device_resp_set_cq_with_ext_mem(&caps, 1);
+  efa_uabi_query_device_resp_set_comp_cntr(&caps,
+                                           attributes.has(EFA_DEVICE_ATTR_EVENT_COUNTERS_MASK));
   efa_uabi_query_device_resp_set_sq_64_bit_req_id(
       &caps, attributes.has(EFA_DEVICE_ATTR_SQ_64_BIT_REQ_ID_MASK));
   return caps.device_caps;

@@ -16,7 +16,6 @@ namespace efa::emu {
 
 namespace {
 
-constexpr std::uint64_t kUserAddressEnd = std::uint64_t{1} << 47;
 constexpr unsigned kMaxPageShift = 31;
 
 /// Private input where none is defined must be empty or zero (A3).
@@ -32,6 +31,12 @@ int read_core(Call& call, T& out) {
   if (const int error = call.core_in(in)) return error;
   std::memcpy(&out, in.bytes.data(), sizeof(out));
   return 0;
+}
+
+/// Peers may write only where the owner may: a check of the RDMA core.
+int check_remote_access(std::uint32_t access) noexcept {
+  const std::uint32_t remote = kAccessRemoteWrite | kAccessRemoteAtomic;
+  return (access & remote) != 0 && (access & kAccessLocalWrite) == 0 ? EINVAL : 0;
 }
 
 /// log2 of the largest page for which `va` and `iova` have the same offset.
@@ -142,62 +147,75 @@ int Context::reg_mr(Call& call) {
   if (const int error = read_core(call, request)) return error;
   // The core's checks.
   if (((request.start ^ request.hca_va) & (kPageSize - 1)) != 0) return EINVAL;
-  const std::uint32_t remote = kAccessRemoteWrite | kAccessRemoteAtomic;
-  if ((request.access_flags & remote) != 0 && (request.access_flags & kAccessLocalWrite) == 0)
-    return EINVAL;
+  if (const int error = check_remote_access(request.access_flags)) return error;
   if (request.length == 0 || request.start + request.length < request.start ||
       request.hca_va + request.length < request.hca_va)
     return EINVAL;
   PdObject* pd = find<PdObject>(request.pd_handle);
   if (pd == nullptr) return EINVAL;
-  // The driver's checks.
+  CallerMemory memory;
+  if (const int error = check_mr(call, request.access_flags)) return error;
+  // Pages are not pinned here, but what pinning would refuse is refused.
+  const bool writable = (request.access_flags & (kAccessLocalWrite | kAccessRemoteWrite)) != 0;
+  if (const int error = pin_range(call, request.start, request.length, writable, memory))
+    return error;
+  std::uint32_t handle = 0;
+  if (const int error =
+          add_mr(std::move(memory), request.hca_va, request.access_flags, *pd, handle))
+    return error;
+  const MrObject& mr = *find<MrObject>(handle);
+  ib_uverbs_reg_mr_resp response{};
+  response.lkey = mr.response.l_key;
+  response.rkey = mr.response.r_key;
+  response.mr_handle = handle;
+  const int error = call.core_out(response);
+  if (error != 0) remove_mr(handle);
+  return error;
+}
+
+/// The driver's checks of a registration.
+int Context::check_mr(Call& call, std::uint32_t access) {
   if (const int error = refuse_private_input(call)) return error;
   std::uint32_t supported = kAccessLocalWrite | kAccessOptionalRange;
   if (driver_.attributes().has(EFA_DEVICE_ATTR_RDMA_READ_MASK)) supported |= kAccessRemoteRead;
   if (driver_.attributes().has(EFA_DEVICE_ATTR_RDMA_WRITE_MASK)) supported |= kAccessRemoteWrite;
-  if ((request.access_flags & ~supported) != 0) return EOPNOTSUPP;
-  if (request.start + request.length > kUserAddressEnd) return EFAULT;
-  // Pages are not pinned here, but what pinning would refuse is refused.
-  const bool writable = (request.access_flags & (kAccessLocalWrite | kAccessRemoteWrite)) != 0;
-  if (!call.caller->may_access(request.start, request.length, writable)) return EFAULT;
-
-  const DmaAddr space = space_of(call.caller);
-  if (space == 0) return ENOMEM;
-  auto mr = std::make_unique<MrObject>();
-  if (const int error = register_pages(request, space, *pd, *mr)) return error;
-  mr->pd = pd;
-  mr->space = space;
-  mr->lkey = mr->response.l_key;
-  ++pd->users;
-  ib_uverbs_reg_mr_resp response{};
-  response.lkey = mr->response.l_key;
-  response.rkey = mr->response.r_key;
-  response.mr_handle = insert(std::move(mr));
-  const int error = call.core_out(response);
-  if (error != 0) remove_mr(response.mr_handle);
-  return error;
+  return (access & ~supported) == 0 ? 0 : EOPNOTSUPP;
 }
 
-int Context::register_pages(const ib_uverbs_reg_mr& request, DmaAddr space, PdObject& pd,
+int Context::add_mr(CallerMemory memory, std::uint64_t iova, std::uint32_t access, PdObject& pd,
+                    std::uint32_t& handle) {
+  auto mr = std::make_unique<MrObject>();
+  mr->memory = std::move(memory);
+  if (const int error = register_pages(iova, access, pd, *mr)) {
+    unpin(mr->memory);
+    return error;
+  }
+  mr->pd = &pd;
+  mr->lkey = mr->response.l_key;
+  ++pd.users;
+  handle = insert(std::move(mr));
+  return 0;
+}
+
+int Context::register_pages(std::uint64_t iova, std::uint32_t access, const PdObject& pd,
                             MrObject& mr) {
-  const unsigned shift = best_page_shift(request.start, request.hca_va);
+  const std::uint64_t start = mr.memory.address, length = mr.memory.length;
+  const unsigned shift = best_page_shift(start, iova);
   const std::uint64_t page = std::uint64_t{1} << shift;
-  const std::uint64_t count =
-      ((request.hca_va + request.length - 1) >> shift) - (request.hca_va >> shift) + 1;
+  const std::uint64_t count = ((iova + length - 1) >> shift) - (iova >> shift) + 1;
   if (count > driver_.attributes().queues.max_mr_pages) return EINVAL;
-  const DmaAddr first = space + (request.start & ~(page - 1));
+  const DmaAddr first = start & ~(page - 1);
   std::vector<DmaAddr> pages(count);
   for (std::uint64_t i = 0; i < count; ++i) pages[i] = first + i * page;
 
   efa_reg_mr_cmd command{};
   command.pd = pd.number;
-  command.mr_length = request.length;
-  command.iova = request.hca_va;
+  command.mr_length = length;
+  command.iova = iova;
   efa_reg_mr_cmd_set_phys_page_size_shift(&command, shift);
-  efa_reg_mr_cmd_set_local_write_enable(&command, (request.access_flags & kAccessLocalWrite) != 0);
-  efa_reg_mr_cmd_set_remote_write_enable(&command,
-                                         (request.access_flags & kAccessRemoteWrite) != 0);
-  efa_reg_mr_cmd_set_remote_read_enable(&command, (request.access_flags & kAccessRemoteRead) != 0);
+  efa_reg_mr_cmd_set_local_write_enable(&command, (access & kAccessLocalWrite) != 0);
+  efa_reg_mr_cmd_set_remote_write_enable(&command, (access & kAccessRemoteWrite) != 0);
+  efa_reg_mr_cmd_set_remote_read_enable(&command, (access & kAccessRemoteRead) != 0);
   if (count <= EFA_PBL_INLINE_PAGES) {
     std::memcpy(command.pbl.inline_pbl_array, pages.data(), count * sizeof(DmaAddr));
     return driver_.execute(EFA_AQ_OPCODE_REG_MR, command, mr.response);
@@ -213,9 +231,36 @@ int Context::register_pages(const ib_uverbs_reg_mr& request, DmaAddr space, PdOb
   return error;
 }
 
-int Context::reg_dmabuf_mr(Call&) {
-  // Nothing here exports DMA buffers, and their pages could not be reached from this process.
-  return EOPNOTSUPP;
+int Context::reg_dmabuf_mr(Call& call) {
+  AttributeBundle& attributes = call.attributes;
+  std::uint64_t offset = 0, length = 0, iova = 0;
+  std::uint32_t fd = 0, access = 0;
+  PdObject* pd = find<PdObject>(attributes.handle(UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE));
+  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_OFFSET, offset)) return error;
+  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_LENGTH, length)) return error;
+  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_IOVA, iova)) return error;
+  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_FD, fd)) return error;
+  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, access))
+    return error;
+  if (pd == nullptr || ((offset ^ iova) & (kPageSize - 1)) != 0 || iova + length < iova)
+    return EINVAL;
+  constexpr std::uint32_t kKnown = kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead |
+                                   kAccessRemoteAtomic | kAccessRelaxedOrdering;
+  if ((access & ~kKnown) != 0) return EINVAL;
+  if (const int error = check_remote_access(access)) return error;
+  if (const int error = check_mr(call, access)) return error;
+  CallerMemory memory;
+  if (const int error = import_dma_buffer(call, static_cast<int>(fd), offset, length, memory))
+    return error;
+  std::uint32_t handle = 0;
+  if (const int error = add_mr(std::move(memory), iova, access, *pd, handle)) return error;
+  const efa_reg_mr_resp& keys = find<MrObject>(handle)->response;
+  int error = attributes.put(UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, std::uint32_t{keys.l_key});
+  if (error == 0)
+    error = attributes.put(UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, std::uint32_t{keys.r_key});
+  if (error == 0) error = attributes.put_handle(UVERBS_ATTR_REG_DMABUF_MR_HANDLE, handle);
+  if (error != 0) remove_mr(handle);
+  return error;
 }
 
 int Context::remove_mr(std::uint32_t handle) {
@@ -226,6 +271,7 @@ int Context::remove_mr(std::uint32_t handle) {
   command.l_key = mr->lkey;
   if (const int error = driver_.execute(EFA_AQ_OPCODE_DEREG_MR, command, response)) return error;
   --mr->pd->users;
+  unpin(mr->memory);
   objects_.erase(handle);
   release_ended_spaces();
   return 0;

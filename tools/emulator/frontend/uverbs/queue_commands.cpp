@@ -90,8 +90,6 @@ std::optional<std::uint64_t> Context::doorbell_key(std::uint32_t offset) {
 
 int Context::create_cq(Call& call) {
   AttributeBundle& attributes = call.attributes;
-  for (std::uint16_t id = kAttrCqBufferFirst; id <= kAttrCqBufferLast; ++id)
-    if (attributes.has(id)) return EOPNOTSUPP;  // caller-provided ring memory
   std::uint32_t cqe = 0, vector = 0, flags = 0;
   std::uint64_t user_handle = 0;
   if (const int error = attributes.get(UVERBS_ATTR_CREATE_CQ_CQE, cqe)) return error;
@@ -122,13 +120,10 @@ int Context::create_cq(Call& call) {
   if (request.num_sub_cqs != limits.sub_cqs_per_cq) return EINVAL;
   if (events && !driver_.has_events()) return EOPNOTSUPP;
 
-  const auto ring =
-      memory_->allocate(std::uint64_t{request.cq_entry_size} * cqe * request.num_sub_cqs);
-  if (!ring) return ENOMEM;
-  if (memory_->map(*ring) == nullptr) {
-    memory_->release(*ring);
-    return ENOMEM;
-  }
+  auto object = std::make_unique<CqObject>();
+  CqObject& cq = *object;
+  const std::uint64_t ring_bytes = std::uint64_t{request.cq_entry_size} * cqe * request.num_sub_cqs;
+  if (const int error = find_cq_ring(call, ring_bytes, cq)) return error;
   efa_create_cq_cmd command{};
   efa_create_cq_resp created{};
   efa_create_cq_cmd_set_interrupt_mode_enabled(&command, events);
@@ -137,30 +132,31 @@ int Context::create_cq(Call& call) {
   efa_create_cq_cmd_set_sq_comp_64_bit_req_id(&command, wide_ids);
   command.sub_cq_depth = static_cast<std::uint16_t>(cqe);
   command.eqn = events ? driver_.eq_of_vector(vector) : 0;
-  efa_mem_addr_set(&command.cq_ba, queue_space_ + ring->offset);
+  const bool own_ring = cq.caller_ring.space == 0;
+  efa_mem_addr_set(&command.cq_ba,
+                   own_ring ? queue_space_ + cq.ring.offset : cq.caller_ring.address);
   command.num_sub_cqs = request.num_sub_cqs;
   command.uar = uar_;
   if (const int error = driver_.execute(EFA_AQ_OPCODE_CREATE_CQ, command, created)) {
-    memory_->release(*ring);
+    memory_->release(cq.ring);
+    unpin(cq.caller_ring);
     return error;
   }
 
-  auto object = std::make_unique<CqObject>();
-  CqObject& cq = *object;
   cq.number = created.cq_idx;
   cq.user_handle = user_handle;
   cq.channel = channel;
   if (channel != nullptr) ++channel->users;
-  cq.ring = *ring;
   driver_.watch_cq(cq.number, [this, &cq] { post_event(cq); });
   const std::uint32_t handle = insert(std::move(object));
 
   efa_uabi_create_cq_resp response{};
-  response.q_mmap_key = ring->offset;
-  response.q_mmap_size = ring->length;
+  response.q_mmap_key = cq.ring.offset;
+  response.q_mmap_size = cq.ring.length;
   response.cq_idx = created.cq_idx;
   int error = 0;
-  if (efa_create_cq_resp_db_valid(&created)) {
+  // Who brings the ring gets nothing to map (A4).
+  if (own_ring && efa_create_cq_resp_db_valid(&created)) {
     const auto key = doorbell_key(created.db_offset);
     efa_uabi_create_cq_resp_set_db_off(&response, 1);
     response.db_off = created.db_offset & kPageOffsetMask;
@@ -175,6 +171,24 @@ int Context::create_cq(Call& call) {
   ib_uverbs_destroy_cq_resp ignored;
   if (error != 0) remove_cq(handle, ignored);
   return error;
+}
+
+/// Memory for the ring: the caller's own, or pages of the queue memory.
+int Context::find_cq_ring(Call& call, std::uint64_t bytes, CqObject& cq) {
+  if (const int error = pin_cq_ring(call, cq.caller_ring)) return error;
+  if (cq.caller_ring.space != 0) {
+    if (cq.caller_ring.length >= page_align(bytes)) return 0;
+    unpin(cq.caller_ring);
+    return EINVAL;
+  }
+  const auto ring = memory_->allocate(bytes);
+  if (!ring) return ENOMEM;
+  if (memory_->map(*ring) == nullptr) {
+    memory_->release(*ring);
+    return ENOMEM;
+  }
+  cq.ring = *ring;
+  return 0;
 }
 
 void Context::post_event(CqObject& cq) {
@@ -219,8 +233,10 @@ int Context::remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response
   response.comp_events_reported = purge_events(*cq);
   if (cq->channel != nullptr) --cq->channel->users;
   memory_->release(cq->ring);
+  unpin(cq->caller_ring);
   driver_.memory().queue_memory_changed();
   objects_.erase(handle);
+  release_ended_spaces();
   return 0;
 }
 
@@ -357,6 +373,7 @@ int Context::remove_qp(std::uint32_t handle) {
   --qp->pd->users;
   --qp->send_cq->users;
   --qp->recv_cq->users;
+  for (CounterObject* counter : qp->counters) --counter->users;
   objects_.erase(handle);
   return 0;
 }

@@ -14,9 +14,53 @@ inline constexpr std::uint16_t kAttrPortSpeedResponse = 1;
 /// Attribute 0 of every destroy method is the handle.
 inline constexpr std::uint16_t kDestroyHandle = 0;
 
-/// First descriptor-based external CQ memory attribute; all of them are refused here.
-inline constexpr std::uint16_t kAttrCqBufferFirst = 8;
-inline constexpr std::uint16_t kAttrCqBufferLast = 12;
+/// CREATE_CQ: ring memory of the caller.
+enum CqBufferAttribute : std::uint16_t {
+  kAttrCqBufferVa = 8,
+  kAttrCqBufferLength,
+  kAttrCqBufferFd,
+  kAttrCqBufferOffset,
+  kAttrCqBufferUmem,  ///< a BufferDescriptor
+};
+
+/// ib_uverbs_buffer_desc: memory of the caller, by address or as a DMA buffer.
+struct BufferDescriptor {
+  std::uint32_t type = 0;
+  std::int32_t fd = 0;
+  std::uint32_t flags = 0;
+  std::uint32_t optional_flags = 0;  ///< those that a driver may ignore
+  std::uint64_t addr = 0;            ///< virtual address, or offset inside the DMA buffer
+  std::uint64_t length = 0;
+};
+static_assert(sizeof(BufferDescriptor) == 32);
+inline constexpr std::uint32_t kBufferTypeDmabuf = 0;
+inline constexpr std::uint32_t kBufferTypeVa = 1;
+
+// Completion counters (verbs A5.1).
+inline constexpr std::uint16_t kMethodQueryCompCntrCaps = 8;  ///< of the device object
+inline constexpr std::uint16_t kAttrCompCntrCapsMaxCounters = 0;
+inline constexpr std::uint16_t kAttrCompCntrCapsMaxValue = 1;
+inline constexpr std::uint16_t kAttrCompCntrCapsAttachOps = 2;
+
+inline constexpr std::uint16_t kObjectCompCntr = 19;
+enum CompCntrMethod : std::uint16_t {
+  kMethodCompCntrCreate,
+  kMethodCompCntrDestroy,
+  kMethodCompCntrModify,
+  kMethodCompCntrRead,
+};
+inline constexpr std::uint16_t kAttrCompCntrHandle = 0;  ///< of every method
+inline constexpr std::uint16_t kAttrCompCntrEntry = 1;   ///< of modify and read
+inline constexpr std::uint16_t kAttrModifyCompCntrOp = 2;
+inline constexpr std::uint16_t kAttrModifyCompCntrValue = 3;
+
+inline constexpr std::uint16_t kMethodQpAttachCompCntr = 2;  ///< of the QP object
+inline constexpr std::uint16_t kAttrQpAttachHandle = 0;
+inline constexpr std::uint16_t kAttrQpAttachCounter = 1;
+inline constexpr std::uint16_t kAttrQpAttachOps = 2;
+
+enum CompCntrEntry : std::uint64_t { kCompCntrCompletions, kCompCntrErrors };
+enum CompCntrModifyOp : std::uint64_t { kCompCntrSet, kCompCntrIncrement };
 
 /// GET_CONTEXT core_support: bits we could set (optional MR access flags are accepted).
 inline constexpr std::uint64_t kCoreSupportOptionalMrAccess = 1;
@@ -29,6 +73,7 @@ inline constexpr std::uint32_t kAccessLocalWrite = 1 << 0;
 inline constexpr std::uint32_t kAccessRemoteWrite = 1 << 1;
 inline constexpr std::uint32_t kAccessRemoteRead = 1 << 2;
 inline constexpr std::uint32_t kAccessRemoteAtomic = 1 << 3;
+inline constexpr std::uint32_t kAccessRelaxedOrdering = 1 << 20;
 inline constexpr std::uint32_t kAccessOptionalRange = 0x3ff00000;
 
 enum QpAttributeMask : std::uint32_t {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "frontend/uverbs/uverbs_server.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <vector>
@@ -32,17 +35,24 @@ void allow_many_descriptors() noexcept {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-class CallerDescriptors final : public DescriptorSink {
+class CallerDescriptors final : public DescriptorExchange {
  public:
-  CallerDescriptors(NotifyListener& listener, const Notification& call)
-      : listener_(listener), call_(call) {}
+  CallerDescriptors(NotifyListener& listener, const Notification& call, const Process& process)
+      : listener_(listener), call_(call), process_(process) {}
 
   int give(int fd) override { return listener_.add_fd(call_.id, fd, -1, true).value_or(-1); }
   ino_t inode_of(int fd) override { return status_of(call_.tid, fd).st_ino; }
+  int take(int fd) override {
+    const int taken = static_cast<int>(::syscall(SYS_pidfd_getfd, process_.pidfd(), fd, 0));
+    if (taken >= 0 || errno != EPERM) return taken;
+    // Containers may deny that call; files can be opened once more instead.
+    return ::open(fmt::format("/proc/{}/fd/{}", call_.tid, fd).c_str(), O_RDWR | O_CLOEXEC);
+  }
 
  private:
   NotifyListener& listener_;
   const Notification& call_;
+  const Process& process_;
 };
 
 }  // namespace
@@ -76,7 +86,7 @@ void UverbsServer::serve(const Notification& call) {
   error = attributes.load(*process, call.args[2]);
   if (!listener.still_waiting(call.id)) return;
   if (error == 0) {
-    CallerDescriptors descriptors(listener, call);
+    CallerDescriptors descriptors(listener, call, *process);
     Call arguments{attributes, process, descriptors, status->net_raw};
     const int async_before = context->async_write_end();
     error = context->serve(arguments);
