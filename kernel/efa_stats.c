@@ -21,40 +21,45 @@ static const struct rdma_stat_desc device_descs[] = {
 
 static_assert(ARRAY_SIZE(device_descs) == EFA_STAT_COUNT);
 
-/* Name, GET_STATS type, where its answer has the number; in the order of verbs A10. */
-#define PORT_COUNTERS(X)                                                                           \
-	X("tx_bytes", BASIC, basic.tx_bytes)                                                       \
-	X("tx_pkts", BASIC, basic.tx_pkts)                                                         \
-	X("rx_bytes", BASIC, basic.rx_bytes)                                                       \
-	X("rx_pkts", BASIC, basic.rx_pkts)                                                         \
-	X("rx_drops", BASIC, basic.rx_drops)                                                       \
-	X("send_bytes", MESSAGES, messages.send_bytes)                                             \
-	X("send_wrs", MESSAGES, messages.send_wrs)                                                 \
-	X("recv_bytes", MESSAGES, messages.recv_bytes)                                             \
-	X("recv_wrs", MESSAGES, messages.recv_wrs)                                                 \
-	X("rdma_read_wrs", RDMA_READ, rdma_read.read_wrs)                                          \
-	X("rdma_read_bytes", RDMA_READ, rdma_read.read_bytes)                                      \
-	X("rdma_read_wr_err", RDMA_READ, rdma_read.read_wr_err)                                    \
-	X("rdma_read_resp_bytes", RDMA_READ, rdma_read.read_resp_bytes)                            \
-	X("rdma_write_wrs", RDMA_WRITE, rdma_write.write_wrs)                                      \
-	X("rdma_write_bytes", RDMA_WRITE, rdma_write.write_bytes)                                  \
-	X("rdma_write_wr_err", RDMA_WRITE, rdma_write.write_wr_err)                                \
-	X("rdma_write_recv_bytes", RDMA_WRITE, rdma_write.write_recv_bytes)                        \
-	X("retrans_bytes", NETWORK, network.retrans_bytes)                                         \
-	X("retrans_pkts", NETWORK, network.retrans_pkts)                                           \
-	X("retrans_timeout_events", NETWORK, network.retrans_timeout_events)                       \
-	X("unresponsive_remote_events", NETWORK, network.unresponsive_remote_events)               \
-	X("impaired_remote_conn_events", NETWORK, network.impaired_remote_conn_events)
-
-#define PORT_DESC(counter, stats_type, member) { .name = counter },
-static const struct rdma_stat_desc port_descs[] = { PORT_COUNTERS(PORT_DESC) };
-
-#define PORT_SOURCE(counter, stats_type, member)                                                   \
-	{ EFA_GET_STATS_TYPE_##stats_type, offsetof(struct efa_stats_block, member) },
-static const struct {
+/* Where a port counter comes from: a 64-bit word of the answer to one GET_STATS type. */
+struct efa_port_source {
 	enum efa_get_stats_type type;
 	size_t offset;
-} port_sources[] = { PORT_COUNTERS(PORT_SOURCE) };
+};
+
+#define PORT_COUNTER(counter, stats_type, member)                                                  \
+	{                                                                                          \
+		.name = counter,                                                                   \
+		.priv = &(const struct efa_port_source){                                           \
+			.type = EFA_GET_STATS_TYPE_##stats_type,                                   \
+			.offset = offsetof(struct efa_stats_block, member),                        \
+		},                                                                                 \
+	}
+
+static const struct rdma_stat_desc port_descs[] = {
+	PORT_COUNTER("tx_bytes", BASIC, basic.tx_bytes),
+	PORT_COUNTER("tx_pkts", BASIC, basic.tx_pkts),
+	PORT_COUNTER("rx_bytes", BASIC, basic.rx_bytes),
+	PORT_COUNTER("rx_pkts", BASIC, basic.rx_pkts),
+	PORT_COUNTER("rx_drops", BASIC, basic.rx_drops),
+	PORT_COUNTER("send_bytes", MESSAGES, messages.send_bytes),
+	PORT_COUNTER("send_wrs", MESSAGES, messages.send_wrs),
+	PORT_COUNTER("recv_bytes", MESSAGES, messages.recv_bytes),
+	PORT_COUNTER("recv_wrs", MESSAGES, messages.recv_wrs),
+	PORT_COUNTER("rdma_read_wrs", RDMA_READ, rdma_read.read_wrs),
+	PORT_COUNTER("rdma_read_bytes", RDMA_READ, rdma_read.read_bytes),
+	PORT_COUNTER("rdma_read_wr_err", RDMA_READ, rdma_read.read_wr_err),
+	PORT_COUNTER("rdma_read_resp_bytes", RDMA_READ, rdma_read.read_resp_bytes),
+	PORT_COUNTER("rdma_write_wrs", RDMA_WRITE, rdma_write.write_wrs),
+	PORT_COUNTER("rdma_write_bytes", RDMA_WRITE, rdma_write.write_bytes),
+	PORT_COUNTER("rdma_write_wr_err", RDMA_WRITE, rdma_write.write_wr_err),
+	PORT_COUNTER("rdma_write_recv_bytes", RDMA_WRITE, rdma_write.write_recv_bytes),
+	PORT_COUNTER("retrans_bytes", NETWORK, network.retrans_bytes),
+	PORT_COUNTER("retrans_pkts", NETWORK, network.retrans_pkts),
+	PORT_COUNTER("retrans_timeout_events", NETWORK, network.retrans_timeout_events),
+	PORT_COUNTER("unresponsive_remote_events", NETWORK, network.unresponsive_remote_events),
+	PORT_COUNTER("impaired_remote_conn_events", NETWORK, network.impaired_remote_conn_events),
+};
 
 struct rdma_hw_stats *efa_alloc_hw_device_stats(struct ib_device *ib)
 {
@@ -97,22 +102,24 @@ static int get_block(struct efa_dev *dev, enum efa_get_stats_type type,
 
 static int read_port_counters(struct efa_dev *dev, struct rdma_hw_stats *stats)
 {
+	const struct efa_port_source *source, *last = NULL;
 	struct efa_stats_block block;
 	unsigned int i;
 	__le64 value;
 	int err;
 
-	for (i = 0; i < ARRAY_SIZE(port_sources); i++) {
+	for (i = 0; i < ARRAY_SIZE(port_descs); i++, last = source) {
+		source = port_descs[i].priv;
 		/* Counters of one type stand together. */
-		if (!i || port_sources[i].type != port_sources[i - 1].type) {
-			err = get_block(dev, port_sources[i].type, &block);
+		if (!last || source->type != last->type) {
+			err = get_block(dev, source->type, &block);
 			if (err)
 				return err;
 		}
-		memcpy(&value, (const u8 *)&block + port_sources[i].offset, sizeof(value));
+		memcpy(&value, (const u8 *)&block + source->offset, sizeof(value));
 		stats->value[i] = le64_to_cpu(value);
 	}
-	return ARRAY_SIZE(port_sources);
+	return ARRAY_SIZE(port_descs);
 }
 
 /* All at once, whichever was asked for; port 0 stands for the device. */

@@ -58,6 +58,6 @@ ADD_UVERBS_METHODS(efa_mr_methods, UVERBS_OBJECT_MR,
 
 const struct uapi_definition efa_uapi_defs[] = {
 	UAPI_DEF_CHAIN_OBJ_TREE(UVERBS_OBJECT_MR, &efa_mr_methods),
-	EFA_COMPAT_UAPI_DEFS
+	UAPI_DEF_CHAIN(efa_compat_uapi_defs),
 	{},
 };

@@ -45,8 +45,6 @@ static const struct ib_device_ops efa_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_pd, efa_pd, ib),
 	INIT_RDMA_OBJ_SIZE(ib_qp, efa_qp, ib),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, efa_ucontext, ib),
-
-	EFA_COMPAT_OPS,
 };
 
 static void describe(struct efa_dev *dev, struct ib_device *ib)
@@ -58,6 +56,7 @@ static void describe(struct efa_dev *dev, struct ib_device *ib)
 	ib->dev.parent = &dev->pdev->dev;
 	ib->driver_def = efa_uapi_defs;
 	ib_set_device_ops(ib, &efa_ops);
+	ib_set_device_ops(ib, &efa_compat_ops);
 }
 
 /**
