@@ -3,9 +3,10 @@
 
 import argparse
 import shutil
+import subprocess
 import sys
 
-from . import kernels, network, qemu, run
+from . import headers, kernels, network, qemu, run
 from .failure import LabError, say
 from .plan import Plan
 
@@ -45,6 +46,24 @@ def _run(args):
     plan = _plan(args)
     limit = args.timeout or plan.time(60)
     return run.run(plan, args.command, limit, on_all=args.on_all, allowed=args.allow or (), keep=args.keep)
+
+
+def _kernel_build_dir(args):
+    version, tree = headers.setup(args.kernel)
+    if headers.needs_build_root(version):
+        say(f"{version} needs the compiler of a newer Debian: use 'lab build-module' or 'lab build-env'")
+    print(tree)
+    return 0
+
+
+def _build_module(args):
+    return headers.make(args.kernel, args.folder, args.arguments)
+
+
+def _build_env(args):
+    version, tree = headers.setup(args.kernel)
+    return subprocess.run(["env", f"KDIR={tree}", f"KVERSION={version}", *headers.inside(version, args.command)],
+                          check=False).returncode
 
 
 def _list_kernels(_args):
@@ -98,6 +117,21 @@ def _parser():
     one.add_argument("--keep", action="store_true", help="keep consoles and logs also on success")
     one.add_argument("command", nargs="+", metavar="-- COMMAND")
     one.set_defaults(act=_run)
+
+    tree = commands.add_parser("kernel-build-dir", help="print the KDIR of 'make -C' for a kernel")
+    tree.add_argument("kernel", metavar="K", help="6.1, 6.12, 7.3, newest, also with -cloud; debug; a folder")
+    tree.set_defaults(act=_kernel_build_dir)
+
+    build = commands.add_parser("build-module", help="build an out-of-tree module for a kernel")
+    build.add_argument("--kernel", default=kernels.DEFAULT, metavar="K")
+    build.add_argument("folder", help="where Kbuild or Makefile is")
+    build.add_argument("arguments", nargs=argparse.REMAINDER, metavar="MAKE-ARGUMENT")
+    build.set_defaults(act=_build_module)
+
+    env = commands.add_parser("build-env", help="run a command where modules for a kernel are built")
+    env.add_argument("--kernel", default=kernels.DEFAULT, metavar="K")
+    env.add_argument("command", nargs="+", metavar="-- COMMAND", help="finds KDIR and KVERSION set")
+    env.set_defaults(act=_build_env)
 
     listing = commands.add_parser("list-kernels", help="kernels and whether they are downloaded")
     listing.set_defaults(act=_list_kernels)

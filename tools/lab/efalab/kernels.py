@@ -39,18 +39,27 @@ def _newest(versions):
     return max(versions, key=lambda v: [int(n) for n in re.findall(r"\d+", v)], default=None)
 
 
+def split(name):
+    """(series, flavour) of a name such as 6.1, newest or 6.12-cloud; the flavour ends package names."""
+    series, _, flavour = name.partition("-")
+    if not re.fullmatch(r"\d+\.\d+|newest", series) or flavour not in ("", "cloud"):
+        raise LabError(f"kernel '{name}': say a series (6.1, 6.12, 7.3), newest, these with -cloud for builds, "
+                       "debug, or a folder with vmlinux and lib/modules/VERSION")
+    return series, f"{flavour}-amd64" if flavour else "amd64"
+
+
 def search(name):
-    """The archive and version of the newest kernel that NAME (6.1, 6.12, 7.3, newest) stands for.
+    """The version (6.1.0-56-amd64) of the newest kernel that NAME (6.1, 6.12-cloud, newest) stands for.
 
     Only kernels with header packages count: others cannot have modules built for them.
     """
-    stem = r"\d+\.\d+" if name == NEWEST else re.escape(name)
-    pattern = rf"linux-headers-({stem}\.\d+[-+][a-z0-9]+)-amd64"
-    for view in (NEWEST_VIEW,) if name == NEWEST else (STABLE_VIEW, NEWEST_VIEW):
-        archive = Archive(view)
-        found = [re.fullmatch(pattern, package).group(1) for package in archive.names(pattern)]
+    series, flavour = split(name)
+    stem = r"\d+\.\d+" if series == NEWEST else re.escape(series)
+    pattern = rf"linux-headers-({stem}\.\d+[-+][a-z0-9]+)-{flavour}"
+    for view in (NEWEST_VIEW,) if series == NEWEST else (STABLE_VIEW, NEWEST_VIEW):
+        found = [re.fullmatch(pattern, package).group(1) for package in Archive(view).names(pattern)]
         if found:
-            return archive, _newest(found) + "-amd64"
+            return f"{_newest(found)}-{flavour}"
     raise LabError(f"Debian's archive has no kernel {name} with headers; "
                    f"names are {', '.join(KNOWN)} or a series such as 7.3, "
                    "and older series of backports go away: try 'newest'")
@@ -66,7 +75,7 @@ def resolve(name, update=False):
     file = pin(name)
     if file.exists() and not update:
         return file.read_text().strip()
-    archive, version = search(name)
+    version = search(name)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(version + "\n")
     return version
@@ -134,13 +143,12 @@ def find(name):
     """The kernel that '--kernel NAME' means: a series, newest, debug, or a folder."""
     if name == "debug":
         if not debug_folder().exists():
-            raise LabError(f"the debug kernel is not built: {debug_folder()} is missing")
+            raise LabError(f"the debug kernel is not built; tools/lab/build-kernel.sh debug builds it")
         return of_folder(debug_folder())
     if os.sep in name:
         return of_folder(name)
-    if not re.fullmatch(r"\d+\.\d+|newest", name):
-        raise LabError(f"kernel '{name}': say a series (6.1, 6.12, 7.3), newest, debug, or a folder with "
-                       "vmlinux and lib/modules/VERSION")
+    if split(name)[1] != "amd64":
+        raise LabError(f"kernel {name} is for builds only: Debian's cloud flavours have no 9p (spec lab 2)")
     return setup(name)
 
 
