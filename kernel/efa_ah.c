@@ -88,7 +88,7 @@ int efa_create_ah(struct ib_ah *ib, struct rdma_ah_init_attr *attr, struct ib_ud
 	if (!(attr->flags & RDMA_CREATE_AH_SLEEPABLE))
 		goto err_count;
 
-	err = ib_is_udata_in_empty(udata);
+	err = efa_check_no_input(ib->device, "create_ah", udata);
 	if (err)
 		goto err_count;
 

@@ -272,8 +272,12 @@ int efa_create_user_cq(struct ib_cq *ib, const struct ib_cq_init_attr *attr,
 	struct efa_cq *cq = to_efa_cq(ib);
 	int err;
 
-	if (attr->flags)
+	if (attr->flags) {
+		efa_user_error(ib->device,
+			       "create_cq: flags %#x are not supported: no timestamps, no overrun to ignore",
+			       attr->flags);
 		return -EOPNOTSUPP;
+	}
 	if (!attr->cqe)
 		return -EINVAL;
 

@@ -124,9 +124,11 @@ static int check_request(struct ib_pd *pd, int access, struct ib_dmah *dmah,
 {
 	int err;
 
-	if (dmah)
+	if (dmah) {
+		efa_user_error(pd->device, "reg_mr: DMA handles are not supported");
 		return -EOPNOTSUPP;
-	err = ib_is_udata_in_empty(udata);
+	}
+	err = efa_check_no_input(pd->device, "reg_mr", udata) ?: ib_respond_empty_udata(udata);
 	return err ?: check_access(pd->device, access);
 }
 

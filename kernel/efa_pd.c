@@ -10,7 +10,7 @@ int efa_alloc_pd(struct ib_pd *ib, struct ib_udata *udata)
 	struct efa_pd *pd = to_efa_pd(ib);
 	int err;
 
-	err = ib_is_udata_in_empty(udata);
+	err = efa_check_no_input(ib->device, "alloc_pd", udata);
 	if (err)
 		goto err_count;
 

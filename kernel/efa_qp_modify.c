@@ -96,9 +96,12 @@ int efa_modify_qp(struct ib_qp *ib, struct ib_qp_attr *attr, int mask, struct ib
 	struct efa_qp *qp = to_efa_qp(ib);
 	int err;
 
-	if (mask & ~IB_QP_ATTR_STANDARD_BITS)
+	if (mask & ~IB_QP_ATTR_STANDARD_BITS) {
+		efa_user_error(ib->device, "modify_qp: attributes %#x are not known",
+			       mask & ~IB_QP_ATTR_STANDARD_BITS);
 		return -EOPNOTSUPP;
-	err = ib_is_udata_in_empty(udata);
+	}
+	err = efa_check_no_input(ib->device, "modify_qp", udata) ?: ib_respond_empty_udata(udata);
 	if (err)
 		return err;
 	if (mask & ~EFA_MODIFY_MASK) {

@@ -70,12 +70,12 @@ int efa_query_device(struct ib_device *ib, struct ib_device_attr *attr, struct i
 	};
 	int err;
 
-	err = ib_is_udata_in_empty(udata);
+	err = efa_check_no_input(ib, "query_device", udata);
 	if (err)
 		return err;
 
 	fill_device_attr(dev, attr);
-	return udata && udata->outlen ? ib_respond_udata(udata, resp) : 0;
+	return udata ? ib_respond_udata(udata, resp) : 0;
 }
 
 /* The closest pair of what verbs can express (verbs A1.1). */

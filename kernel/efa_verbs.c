@@ -6,6 +6,17 @@
 #include "efa_compat_ops.h"
 #include "efa_verbs.h"
 
+int efa_check_no_input(struct ib_device *ib, const char *verb, struct ib_udata *udata)
+{
+	int err = ib_is_udata_in_empty(udata);
+
+	if (err)
+		efa_user_error(ib,
+			       "%s: private input of %zu bytes, of which none is known (%d); it is for a newer driver",
+			       verb, udata->inlen, err);
+	return err;
+}
+
 /*
  * disassociate_ucontext is there, unlike upstream's: the device can leave while
  * processes hold it open (verbs D4).

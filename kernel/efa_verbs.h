@@ -150,6 +150,9 @@ static inline struct efa_comp_cntr *to_efa_comp_cntr(struct ib_comp_cntr *ib)
 	return container_of(ib, struct efa_comp_cntr, ib);
 }
 
+/* Refuses private input to a verb that defines none (verbs A3). */
+int efa_check_no_input(struct ib_device *ib, const char *verb, struct ib_udata *udata);
+
 /* ---- device, port, GID and P_Key (efa_query.c) ---- */
 int efa_query_device(struct ib_device *ib, struct ib_device_attr *attr, struct ib_udata *udata);
 int efa_query_port(struct ib_device *ib, u32 port, struct ib_port_attr *attr);
