@@ -30,21 +30,29 @@ struct efa_aq {
 	bool check_crc; /* API 0.2 and later */
 	u16 pc;		/* producer count, free running */
 	u16 cc;		/* consumer count of the admin CQ */
-	bool polling;	/* until the management interrupt works */
+	bool polling;	/* the management interrupt does not come */
 	bool running;
+	u8 lost_interrupts; /* in a row */
 	u32 timeout_us;
 	u32 poll_interval_ms;
-	spinlock_t sq_lock;
-	spinlock_t cq_lock;
+	spinlock_t lock;       /* all of the above and the slots */
 	struct semaphore free; /* slots */
 	struct efa_aq_slot slots[EFA_ADMIN_QUEUE_DEPTH];
 };
 
-int efa_aq_init(struct efa_dev *dev, u32 api_version);
+void efa_aq_prepare(struct efa_dev *dev); /* once, before anything else */
+int efa_aq_init(struct efa_dev *dev);
 void efa_aq_exit(struct efa_dev *dev);
 void efa_aq_start_interrupts(struct efa_dev *dev);
 void efa_aq_stop(struct efa_dev *dev); /* fails commands in flight and all later ones */
 void efa_aq_scan(struct efa_dev *dev); /* management interrupt */
+
+/* ---- entry formats and checksums (efa_aq_entry.c) ---- */
+void efa_aq_entry_fill(void *entry, u16 entry_size, const void *cmd, size_t cmd_size);
+bool efa_acq_entry_intact(const struct efa_acq_entry *entry);
+const char *efa_aq_opcode_name(u8 opcode);
+const char *efa_aq_status_name(u8 status);
+int efa_aq_status_to_errno(u8 status);
 
 /**
  * efa_aq_execute() - send one command and wait for its answer
@@ -55,9 +63,11 @@ void efa_aq_scan(struct efa_dev *dev); /* management interrupt */
  * @resp: where the answer goes, header first
  * @resp_size: bytes, at most 64
  *
- * Sleeps. Return: 0, or per verbs A8.9 -ENOMEM, -EOPNOTSUPP, -EINVAL (the device
- * refused), -ETIME (no answer in time; recovery was started), -ENODEV (the queue is
- * not running).
+ * Sleeps. When it fails for want of an answer, the device cannot touch host memory any
+ * more on return (recovery was started), so the caller may free what the command named.
+ *
+ * Return: 0, or per verbs A8.9 -ENOMEM, -EOPNOTSUPP, -EINVAL (the device refused), -ETIME
+ * (no answer in time), -ENODEV (the queue is not running).
  */
 int efa_aq_execute(struct efa_dev *dev, void *cmd, size_t cmd_size, void *resp, size_t resp_size);
 

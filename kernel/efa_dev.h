@@ -7,7 +7,8 @@
  *   aq        transport of admin commands                       efa_aq.c
  *   cmd       typed admin commands                              efa_cmd*.c
  *   aenq, eq  events                                            efa_aenq.c efa_eq.c
- *   device    reset, start, stop, recovery of the function      efa_device.c efa_recovery.c
+ *   device    reset, start, stop, recovery of the function      efa_reset.c efa_device.c
+ *                                                               efa_recovery.c
  *   verbs     the ib_device and its objects                     efa_verbs.h
  *   pci       probe, remove, shutdown                           efa_pci.c
  *
@@ -19,11 +20,13 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "efa_aq.h"
 #include "efa_hw.h"
@@ -35,7 +38,7 @@ struct efa_mmio {
 	void __iomem *regs;
 	struct efa_mmio_read_resp *resp;
 	dma_addr_t resp_dma;
-	spinlock_t lock; /* one outstanding request; also taken by the reset path */
+	struct mutex lock; /* one outstanding request */
 	u16 seq;
 	u32 timeout_us;
 };
@@ -57,6 +60,7 @@ struct efa_eq {
 	u16 eqn;
 	unsigned int irq;
 	unsigned int vector;
+	bool live; /* created, its interrupt requested */
 	char name[48];
 };
 
@@ -144,13 +148,26 @@ struct efa_dev {
 
 	phys_addr_t bar_phys[6]; /* 0 where the function has no memory BAR */
 	resource_size_t bar_len[6];
+	bool db_bar_requested; /* the doorbells have a BAR of their own */
 	u8 dma_addr_width;
+	u8 reset_polls;	 /* CAPS.reset_timeout: 100 ms each */
+	u32 api_version; /* register VERSION */
 
-	enum efa_dev_state state;   /* WRITE_ONCE under life, read with READ_ONCE */
+	/*
+	 * RUNNING to FAILED happens in any context, by cmpxchg; FAILED to QUIESCED under
+	 * reset_lock; the rest under life.
+	 */
+	enum efa_dev_state state;
+	enum efa_reset_reason fail_reason;
 	struct completion quiesced; /* complete while the device cannot touch memory */
 	struct mutex life;	    /* start, stop, recovery, remove: one at a time */
-	struct work_struct recovery;
+	struct mutex reset_lock;    /* DEV_CTL; inside life. Quiescing takes only this one */
+	struct delayed_work recovery;
+	struct delayed_work watch;	/* is the function still on the bus? */
 	unsigned int failed_recoveries; /* in a row */
+	bool started;			/* efa_device_stop() has something to do */
+	bool gone;			/* it left the bus */
+	bool cut_off;			/* no reset worked; never to master the bus again */
 	bool removing;
 
 	struct efa_ibdev *ibdev; /* NULL while no verbs device is registered; under life */
@@ -183,19 +200,36 @@ void efa_aenq_exit(struct efa_dev *dev);
 int efa_aenq_enable(struct efa_dev *dev);
 void efa_aenq_scan(struct efa_dev *dev); /* management interrupt */
 int efa_eqs_create(struct efa_dev *dev);
-void efa_eqs_destroy(struct efa_dev *dev);
+void efa_eqs_destroy(struct efa_dev *dev); /* commands, interrupts */
+void efa_eqs_free(struct efa_dev *dev);	   /* memory, after a reset */
+
+/* ---- host description (efa_host.c) ---- */
+void efa_host_info_send(struct efa_dev *dev);
+
+/* ---- reset (efa_reset.c) ---- */
+int efa_reset(struct efa_dev *dev, enum efa_reset_reason reason);
+void efa_quiesce(struct efa_dev *dev, enum efa_reset_reason reason); /* cannot fail */
+bool efa_gone(struct efa_dev *dev);
 
 /* ---- device (efa_device.c): the function between "bound" and "usable" ---- */
-int efa_device_reset(struct efa_dev *dev, enum efa_reset_reason reason);
-int efa_device_start(struct efa_dev *dev); /* reset, admin queue, attributes, EQs, host info */
+
+/* Reset, admin queue, attributes, EQs, host info. */
+int efa_device_start(struct efa_dev *dev, enum efa_reset_reason reason);
 void efa_device_stop(struct efa_dev *dev, enum efa_reset_reason reason);
 
 /* ---- recovery (efa_recovery.c) ---- */
 
+int efa_recovery_module_init(void);
+void efa_recovery_module_exit(void);
+void efa_recovery_init(struct efa_dev *dev);
+void efa_recovery_watch(struct efa_dev *dev);  /* from now on */
+void efa_recovery_cancel(struct efa_dev *dev); /* and wait; removing is set */
+
 /*
  * Called by whoever finds the device unusable (a command timed out). From any
  * context. Marks the device failed, so that commands fail at once, and schedules
- * quiesce, unregister, reset, start, register.
+ * quiesce, unregister, reset, start, register. Does nothing to a device that is not
+ * running.
  */
 void efa_device_failed(struct efa_dev *dev, enum efa_reset_reason reason);
 
@@ -206,6 +240,9 @@ void efa_device_failed(struct efa_dev *dev, enum efa_reset_reason reason);
  * On a live device returns err unchanged. May sleep.
  */
 int efa_destroy_outcome(struct efa_dev *dev, int err);
+
+/* Waits (bounded) until a dead device cannot touch host memory. False: it still might. */
+bool efa_wait_quiesced(struct efa_dev *dev);
 
 /* ---- verbs, as seen from below (efa_verbs.c, efa_cq.c) ---- */
 int efa_verbs_register(struct efa_dev *dev);	/* sets dev->ibdev */

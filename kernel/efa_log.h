@@ -13,13 +13,13 @@
 #include <linux/sched.h>
 #include <rdma/ib_verbs.h>
 
-#define efa_err(dev, fmt, ...)	dev_err(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
-#define efa_warn(dev, fmt, ...) dev_warn(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
-#define efa_info(dev, fmt, ...) dev_info(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
-#define efa_dbg(dev, fmt, ...)	dev_dbg(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_err(edev, fmt, ...)	dev_err(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_warn(edev, fmt, ...) dev_warn(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_info(edev, fmt, ...) dev_info(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_dbg(edev, fmt, ...)	dev_dbg(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
 
-#define efa_err_rl(dev, fmt, ...)  dev_err_ratelimited(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
-#define efa_warn_rl(dev, fmt, ...) dev_warn_ratelimited(&(dev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_err_rl(edev, fmt, ...)  dev_err_ratelimited(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
+#define efa_warn_rl(edev, fmt, ...) dev_warn_ratelimited(&(edev)->pdev->dev, fmt, ##__VA_ARGS__)
 
 /*
  * A user asked for more than there is. what and cure are literals: what names the thing

@@ -79,25 +79,19 @@ static inline struct ib_umem *ib_umem_get_cq_buf(struct ib_device *device,
 {
 	bool by_va = uverbs_attr_is_valid(attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_VA);
 	bool by_fd = uverbs_attr_is_valid(attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_FD);
-	struct ib_umem *umem;
 	u64 length;
 	int err;
 
 	if (!by_va && !by_fd)
-		return uverbs_attr_is_valid(attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_LENGTH) ||
-				       uverbs_attr_is_valid(attrs,
-							    UVERBS_ATTR_CREATE_CQ_BUFFER_OFFSET) ?
-			       ERR_PTR(-EINVAL) :
-			       NULL;
+		return NULL;
 	err = uverbs_copy_from(&length, attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_LENGTH);
 	if (err)
 		return ERR_PTR(err == -ENOENT ? -EINVAL : err);
 	if (length < size)
 		return ERR_PTR(-EINVAL);
 
-	umem = by_va ? efa_compat_cq_buf_va(device, attrs, length, access) :
+	return by_va ? efa_compat_cq_buf_va(device, attrs, length, access) :
 		       efa_compat_cq_buf_fd(device, attrs, length, access);
-	return umem;
 }
 
 #endif
