@@ -86,7 +86,8 @@ static int create_event_counter(struct efa_ucontext *ucontext, struct uverbs_att
 	return 0;
 
 err_umem:
-	ib_umem_release(umem);
+	if (efa_let_go(dev, err))
+		ib_umem_release(umem);
 	return err;
 }
 

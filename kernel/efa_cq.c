@@ -226,9 +226,9 @@ static int make_cq(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 
 {
 	struct ib_udata *udata = &attrs->driver_udata;
 	struct efa_ucontext *ucontext = rdma_udata_to_drv_context(udata, struct efa_ucontext, ib);
+	struct efa_dev *dev = to_efa_dev(cq->ib.device);
 	struct efa_uabi_create_cq_resp resp = {};
 	struct efa_create_cq_result result;
-	bool idle;
 	int err;
 
 	err = get_ring(cq, array3_size(cmd->cq_entry_size, depth, cmd->num_sub_cqs), attrs);
@@ -236,8 +236,10 @@ static int make_cq(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 
 		return err;
 
 	err = create_on_device(cq, cmd, depth, ucontext, &result);
-	if (err)
+	if (err && efa_let_go(dev, err))
 		goto err_ring;
+	if (err)
+		return err;
 
 	err = make_mappings(cq, ucontext, &result, &resp);
 	if (err)
@@ -256,8 +258,7 @@ err_table:
 	leave_table(cq);
 err_mappings:
 	drop_mappings(cq);
-	idle = destroyed_on_device(cq);
-	if (!idle)
+	if (!destroyed_on_device(cq))
 		return err;
 err_ring:
 	put_ring(cq);

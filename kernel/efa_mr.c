@@ -79,7 +79,8 @@ static int register_pages(struct ib_device *ib, struct efa_mr *mr, struct efa_re
 	err = efa_pbl_alloc(&pbl, num_pages);
 	if (!err)
 		err = send_reg_mr(dev, mr, params, &pbl);
-	efa_pbl_free(&pbl, &dev->pdev->dev);
+	if (efa_let_go(dev, err))
+		efa_pbl_free(&pbl, &dev->pdev->dev);
 	if (err)
 		efa_user_error(ib,
 			       "reg_mr: %llu bytes in %llu pages of %lu: failed (%d), the device has %u regions of up to %u pages; deregister unused ones",
@@ -164,7 +165,8 @@ static struct ib_mr *new_mr(struct ib_pd *pd, struct ib_umem *umem, u64 iova, u6
 err_mr:
 	kfree(mr);
 err_umem:
-	ib_umem_release(umem);
+	if (efa_let_go(to_efa_dev(pd->device), err))
+		ib_umem_release(umem);
 	return ERR_PTR(err);
 }
 

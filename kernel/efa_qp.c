@@ -245,6 +245,7 @@ static int make_qp(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
 		   struct ib_qp_init_attr *attr, struct ib_udata *udata)
 {
 	struct efa_ucontext *ucontext = rdma_udata_to_drv_context(udata, struct efa_ucontext, ib);
+	struct efa_dev *dev = to_efa_dev(qp->ib.device);
 	struct efa_uabi_create_qp_resp resp = {};
 	struct efa_create_qp_result result;
 	int err;
@@ -254,8 +255,10 @@ static int make_qp(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
 		return err;
 
 	err = create_on_device(qp, cmd, attr, ucontext, &result);
-	if (err)
+	if (err && efa_let_go(dev, err))
 		goto err_rq;
+	if (err)
+		return err;
 
 	err = map_sq(qp, ucontext, cmd->sq_ring_size, &result, &resp);
 	if (err)
@@ -278,7 +281,7 @@ err_mappings:
 	if (destroy_on_device(qp))
 		return err; /* the device may still read the receive queue: it is given up */
 err_rq:
-	efa_ring_free(to_efa_dev(qp->ib.device), &qp->rq);
+	efa_ring_free(dev, &qp->rq);
 	return err;
 }
 

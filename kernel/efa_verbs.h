@@ -150,6 +150,15 @@ static inline struct efa_comp_cntr *to_efa_comp_cntr(struct ib_comp_cntr *ib)
 	return container_of(ib, struct efa_comp_cntr, ib);
 }
 
+/*
+ * May memory that a failed command named be given back? Not if the device could have
+ * taken the command all the same: then only once it was reset. May sleep.
+ */
+static inline bool efa_let_go(struct efa_dev *dev, int err)
+{
+	return (err != -ETIME && err != -ENODEV) || !efa_destroy_outcome(dev, err);
+}
+
 /* Refuses private input to a verb that defines none (verbs A3). */
 int efa_check_no_input(struct ib_device *ib, const char *verb, struct ib_udata *udata);
 
