@@ -98,19 +98,22 @@ def setup(name, update=False):
 
 def _fetch(name, version, new):
     archive = archive_of(version)
-    # From 7.2 on the image package is empty and depends on these two (spec lab 4).
-    packages = archive.names(rf"linux-(binary|modules)-{re.escape(version)}")
+    # From 7.2 on the image package is empty and depends on these three (spec lab 4).
+    packages = archive.names(rf"linux-(base|binary|modules)-{re.escape(version)}")
     tree = new / "tree"
     tree.mkdir()
-    archive.unpack(f"kernel {name} ({version})", packages if len(packages) == 2 else [f"linux-image-{version}"],
+    archive.unpack(f"kernel {name} ({version})", packages if len(packages) == 3 else [f"linux-image-{version}"],
                    tree)
     image = next(tree.rglob("vmlinuz*"), None)
-    modules = next(tree.rglob(f"lib/modules/{version}"), None)
-    if image is None or modules is None:
-        raise LabError(f"the packages of kernel {version} hold no vmlinuz or no modules")
+    if image is None:
+        raise LabError(f"the packages of kernel {version} hold no vmlinuz")
     (new / "vmlinux").write_bytes(vmlinux.cut_out(image))
-    (new / "lib" / "modules").mkdir(parents=True)
-    modules.rename(new / "lib" / "modules" / version)
+    # Packages have them in /lib, in /usr/lib, or spread over several.
+    modules = new / "lib" / "modules" / version
+    for part in list(tree.rglob(f"lib/modules/{version}")):
+        shutil.copytree(part, modules, symlinks=True, dirs_exist_ok=True)
+    if not (modules / "modules.builtin").exists():
+        raise LabError(f"the packages of kernel {version} hold no modules")
     for config in tree.rglob(f"config-{version}"):
         config.rename(new / "config")
     shutil.rmtree(tree)
