@@ -2,11 +2,13 @@
 """The command line of the lab."""
 
 import argparse
+import contextlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
-from . import headers, kernels, network, qemu, run
+from . import headers, kernels, network, qemu, run, standing
 from .failure import LabError, say
 from .plan import Plan
 
@@ -45,7 +47,38 @@ def _plan(args):
 def _run(args):
     plan = _plan(args)
     limit = args.timeout or plan.time(60)
-    return run.run(plan, args.command, limit, on_all=args.on_all, allowed=args.allow or (), keep=args.keep)
+    with _stdin_file(args.stdin) as stdin:
+        return run.run(plan, args.command, limit, on_all=args.on_all, allowed=args.allow or (), keep=args.keep,
+                       stdin=stdin)
+
+
+def _up(args):
+    return standing.up(_plan(args), args.name)
+
+
+def _exec(args):
+    with _stdin_file(args.stdin) as stdin:
+        return standing.execute(args.name, args.host, args.command, args.timeout, stdin, args.allow or ())
+
+
+def _down(args):
+    return standing.down(args.name, args.allow or ())
+
+
+def _console(args):
+    return standing.show_console(args.name, args.host)
+
+
+@contextlib.contextmanager
+def _stdin_file(wanted):
+    """All of our standard input in a file, for a command in a guest; None unless it is wanted."""
+    if not wanted:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="lab-stdin-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield file.name
 
 
 def _kernel_build_dir(args):
@@ -99,6 +132,41 @@ def _guest_options(parser):
     add("--lifetime", type=float, default=3600, metavar="S", help="the lab ends after this time (default 3600)")
 
 
+def _command_options(parser):
+    parser.add_argument("--allow", action="append", metavar="REGEX",
+                        help="a kernel complaint that is expected and does not count as failure (repeat)")
+    parser.add_argument("--stdin", action="store_true", help="pass standard input to the command")
+
+
+def _name_option(parser):
+    parser.add_argument("--name", default="default", help="which lab (default: default)")
+
+
+def _standing_parsers(commands):
+    begin = commands.add_parser("up", help="boot guests and leave them running in the background")
+    _guest_options(begin)
+    _name_option(begin)
+    begin.set_defaults(act=_up)
+
+    execute = commands.add_parser("exec", help="run a command in a guest of a running lab, or in 'all'")
+    _name_option(execute)
+    _command_options(execute)
+    execute.add_argument("--timeout", type=float, default=600, metavar="S", help="time for it (default 600 s)")
+    execute.add_argument("host", metavar="HOST")
+    execute.add_argument("command", nargs="+", metavar="-- COMMAND")
+    execute.set_defaults(act=_exec)
+
+    console = commands.add_parser("console", help="a root shell on the serial line of a guest")
+    _name_option(console)
+    console.add_argument("host", metavar="HOST")
+    console.set_defaults(act=_console)
+
+    end = commands.add_parser("down", help="power off the guests of a running lab")
+    _name_option(end)
+    end.add_argument("--allow", action="append", metavar="REGEX", help="as for run")
+    end.set_defaults(act=_down)
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
@@ -112,12 +180,25 @@ def _parser():
     _guest_options(one)
     one.add_argument("--timeout", type=float, metavar="S", help="time for the command (default 60 s, debug 420)")
     one.add_argument("--on-all", action="store_true", help="run the command in every guest at once")
-    one.add_argument("--allow", action="append", metavar="REGEX",
-                     help="a kernel complaint that is expected and does not fail the run (repeat)")
+    _command_options(one)
     one.add_argument("--keep", action="store_true", help="keep consoles and logs also on success")
     one.add_argument("command", nargs="+", metavar="-- COMMAND")
     one.set_defaults(act=_run)
 
+    _standing_parsers(commands)
+    _building_parsers(commands)
+
+    listing = commands.add_parser("list-kernels", help="kernels and whether they are downloaded")
+    listing.set_defaults(act=_list_kernels)
+
+    hub = commands.add_parser("hub")  # what the lab itself starts between more than two guests
+    hub.add_argument("folder")
+    hub.add_argument("count")
+    hub.set_defaults(act=_hub)
+    return parser
+
+
+def _building_parsers(commands):
     tree = commands.add_parser("kernel-build-dir", help="print the KDIR of 'make -C' for a kernel")
     tree.add_argument("kernel", metavar="K", help="6.1, 6.12, 7.3, newest, also with -cloud; debug; a folder")
     tree.set_defaults(act=_kernel_build_dir)
@@ -132,15 +213,6 @@ def _parser():
     env.add_argument("--kernel", default=kernels.DEFAULT, metavar="K")
     env.add_argument("command", nargs="+", metavar="-- COMMAND", help="finds KDIR and KVERSION set")
     env.set_defaults(act=_build_env)
-
-    listing = commands.add_parser("list-kernels", help="kernels and whether they are downloaded")
-    listing.set_defaults(act=_list_kernels)
-
-    hub = commands.add_parser("hub")  # what the lab itself starts between more than two guests
-    hub.add_argument("folder")
-    hub.add_argument("count")
-    hub.set_defaults(act=_hub)
-    return parser
 
 
 def main(arguments):

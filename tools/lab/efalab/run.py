@@ -44,14 +44,14 @@ def run(plan, command, limit, on_all=False, allowed=(), keep=False, stdin=None, 
     except LabError as error:
         say(str(error))
         status = error.status
-        if _report(session.Session(place).complaints(allowed)):
+        if report(session.Session(place).complaints(allowed)):
             status = KERNEL_COMPLAINED
     except Interrupted as signal_:
         say(f"ended by {signal_}")
         status = signal_.status
     finally:
         if supervisor:
-            _end(supervisor)
+            end(supervisor)
         if status == 0 and not keep and not folder:
             shutil.rmtree(place, ignore_errors=True)
         else:
@@ -59,7 +59,8 @@ def run(plan, command, limit, on_all=False, allowed=(), keep=False, stdin=None, 
     return status
 
 
-def _end(supervisor):
+def end(supervisor):
+    """Ends a lab that is a child of this process, and what belongs to it."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
@@ -75,7 +76,7 @@ def _boot_and_run(place, command, limit, on_all, stdin, allowed):
     targets = lab.hosts if on_all else lab.hosts[:1]
     statuses = run_on(lab, targets, command, limit, stdin)
     ended = lab.down()
-    if _report(lab.complaints(allowed)):
+    if report(lab.complaints(allowed)):
         return KERNEL_COMPLAINED
     for name in lab.hosts:
         expected = session.qemu_status_of(statuses.get(name, 0))
@@ -107,7 +108,8 @@ def run_on(lab, targets, command, limit, stdin=None):
     return {name: statuses[name] for name in targets}
 
 
-def _report(complaints):
+def report(complaints):
+    """Says what the kernels said; whether there was anything."""
     for name, line in complaints:
         print(f"lab: the kernel of {name} complains: {line}", file=sys.stderr)
     return bool(complaints)

@@ -42,6 +42,7 @@ def _become_supervisor(plan, folder, parent):
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
+        os.closerange(3, 1024)  # a caller's lock or pipe must not live as long as the lab
         Supervisor(plan, folder).run()
         status = 0
     except SystemExit:
