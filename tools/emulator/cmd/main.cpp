@@ -9,6 +9,7 @@
 #include "frontend/uverbs/emulator.hpp"
 #include "host_commands.hpp"
 #include "run_options.hpp"
+#include "serve_options.hpp"
 
 namespace efa::emu {
 namespace {
@@ -28,6 +29,7 @@ constexpr std::string_view kHelp =
 
 Usage:
   efa-emu run [OPTIONS] -- COMMAND   Run COMMAND where verbs programs find EFA devices
+  efa-emu serve --dir DIR [OPTIONS]  Offer the devices to virtual machines as PCI functions
   efa-emu on HOST [COMMAND]          Inside a run: COMMAND (or a shell) on another host
   efa-emu rsh HOST COMMAND           The same as a remote shell for MPI launchers
   efa-emu generations                List the device generations
@@ -37,7 +39,7 @@ Examples:
   efa-emu run -- ibv_devinfo -v
   efa-emu run --hosts 4 -- sh -c 'mpirun --hostfile $EFA_EMU_HOSTFILE --map-by node -np 4 ./a.out'
 
-`efa-emu run --help` lists the options of run; efa-emu(1) is the manual.
+`efa-emu run --help` and `efa-emu serve --help` list the options; efa-emu(1) is the manual.
 )";
 
 int print(std::string_view text) {
@@ -60,6 +62,18 @@ int run(const Words& words) {
   }
   const auto status = run_emulator(request->options);
   return status ? *status : complain(status.error(), kUsage);
+}
+
+int serve(const Words& words) {
+  const auto request = parse_serve(words);
+  if (!request) {
+    return complain(request.error(), kUsage);
+  }
+  if (request->help) {
+    return print(*request->help);
+  }
+  const auto served = serve_devices(request->options);
+  return served ? 0 : complain(served.error(), kUsage);
 }
 
 int on(const Words& words) {
@@ -101,10 +115,15 @@ struct Command {
 };
 
 constexpr std::array kCommands = {
-    Command{"run", run},           Command{"on", on},
-    Command{"rsh", rsh},           Command{"generations", generations},
-    Command{"--version", version}, Command{"--help", help},
-    Command{"-h", help},           Command{"help", help},
+    Command{"run", run},
+    Command{"serve", serve},
+    Command{"on", on},
+    Command{"rsh", rsh},
+    Command{"generations", generations},
+    Command{"--version", version},
+    Command{"--help", help},
+    Command{"-h", help},
+    Command{"help", help},
 };
 
 int dispatch(const Words& words) {

@@ -22,8 +22,8 @@ void clear_doorbell(std::uint32_t* word) noexcept {
 
 }  // namespace
 
-DataPath::DataPath(Device& device, Switch& fabric, unsigned host)
-    : device_(device), fabric_(fabric) {
+DataPath::DataPath(Device& device, Switch& fabric, unsigned host, Doorbells doorbells)
+    : device_(device), fabric_(fabric), doorbells_(doorbells) {
   fabric_.attach(*this, host, device.identity().gid);
   device_.connect(this);
 }
@@ -41,9 +41,18 @@ bool DataPath::poll() {
   // Receives first: whoever waits for one was there before the new WQEs.
   bool worked = poll_receive_doorbells();
   worked |= poll_send_doorbells();
-  for (const CqWatch& watch : armed_cqs_) watch.cq->doorbell_sampled(load_doorbell(watch.word));
+  if (doorbells_ == Doorbells::kShared)
+    for (const CqWatch& watch : armed_cqs_) watch.cq->doorbell_sampled(load_doorbell(watch.word));
   worked |= continue_transfers();
   return worked;
+}
+
+void DataPath::doorbell(std::uint32_t offset, std::uint32_t value) {
+  if (offset % sizeof value != 0 || offset >= device_.environment().doorbells.size()) return;
+  std::uint32_t* const word = device_.doorbell_word(offset);
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+  for (const CqWatch& watch : armed_cqs_)
+    if (watch.word == word) watch.cq->doorbell(value);
 }
 
 bool DataPath::poll_send_doorbells() {

@@ -75,17 +75,29 @@ struct Packet {
   Buffer local;  ///< requester's memory for this part: source, or target of a read
 };
 
+/// How doorbell stores of the host arrive.
+enum class Doorbells {
+  kShared,   ///< words of shared memory: poll() looks at them, the last value wins
+  kTrapped,  ///< each by a call of doorbell(), in order
+};
+
 class DataPath final : public DataPathHooks, public Endpoint {
  public:
   /// Attaches the device to `fabric` as part of host `host`.
-  DataPath(Device& device, Switch& fabric, unsigned host);
+  DataPath(Device& device, Switch& fabric, unsigned host, Doorbells doorbells = Doorbells::kShared);
   ~DataPath() override;
 
   /// One pass over all doorbells and unfinished transfers. True if anything was done.
   bool poll();
 
+  /// One trapped store to the doorbell word at `offset` of the BAR, which any guest may name: takes
+  /// effect on a completion queue at once, on send and receive queues in the next poll().
+  void doorbell(std::uint32_t offset, std::uint32_t value);
+
   /// Whether a pass can find work without an event of the switch: there are queues to watch.
-  bool watching() const noexcept { return !watched_.empty() || !armed_cqs_.empty(); }
+  bool watching() const noexcept {
+    return doorbells_ == Doorbells::kShared && (!watched_.empty() || !armed_cqs_.empty());
+  }
 
   Device& device() noexcept { return device_; }
   const DropCounters& drops() const noexcept { return drops_; }
@@ -187,6 +199,7 @@ class DataPath final : public DataPathHooks, public Endpoint {
 
   Device& device_;
   Switch& fabric_;
+  Doorbells doorbells_;
   MessagePool messages_;
   Transfer transfer_;
   DropCounters drops_;

@@ -13,9 +13,14 @@ namespace {
 constexpr std::size_t kBounceBytes = 1 << 20;
 
 /// The whole of a buffer of a DMA space as one pointer, if it is one mapped run.
-std::byte* contiguous(const Buffer& buffer) noexcept {
+std::byte* contiguous_target(const Buffer& buffer) noexcept {
   if (buffer.segments.size() != 1) return nullptr;
   return buffer.space->map(buffer.segments[0].addr, buffer.length);
+}
+const std::byte* contiguous_source(const Buffer& buffer) noexcept {
+  if (buffer.bytes != nullptr) return buffer.bytes;
+  if (buffer.segments.size() != 1) return nullptr;
+  return buffer.space->map_for_reading(buffer.segments[0].addr, buffer.length);
 }
 
 /// Bytes become visible in ascending order, which devices with data_polling_128 promise within
@@ -68,12 +73,12 @@ void SegmentCursor::take(std::uint64_t bytes, std::vector<DmaSegment>& out) {
 
 CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   if (from.length == 0) return CopyResult::kDone;
-  const std::byte* source = from.bytes != nullptr ? from.bytes : contiguous(from);
+  const std::byte* source = contiguous_source(from);
   // A host that sends to itself may name overlapping buffers.
   const bool apart = from.bytes != nullptr || from.space != to.space;
   if (source != nullptr && apart)
     return place(to, source) ? CopyResult::kDone : CopyResult::kTargetFault;
-  std::byte* target = contiguous(to);
+  std::byte* target = contiguous_target(to);
   if (source != nullptr && target != nullptr) {
     std::memmove(target, source, from.length);
     return CopyResult::kDone;

@@ -92,7 +92,7 @@ AdminCommands::Status AdminCommands::place_qp(QueuePair& qp, const efa_create_qp
   const efa_qp_alloc_size& size = cmd.qp_alloc_size;
   if (size.recv_queue_ring_size != 0) {
     qp.rq.descriptors = size.recv_queue_ring_size / sizeof(efa_rx_desc);
-    qp.rq.ring = MappedRange(memory(), cmd.rq_base_addr, size.recv_queue_ring_size);
+    qp.rq.ring = MappedRange(memory(), cmd.rq_base_addr, size.recv_queue_ring_size, Access::kRead);
     if (qp.rq.ring.get() == nullptr) return kIllegal;
   }
   qp.sq.depth = size.send_queue_depth;

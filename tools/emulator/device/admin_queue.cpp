@@ -32,7 +32,8 @@ void AdminQueue::start_submission(DmaAddr base, std::uint32_t caps) {
   entry_size_ = efa_reg_aq_caps_aq_entry_size(caps);
   if (!usable_depth(depth) || base == 0) return;
   if (entry_size_ != EFA_AQ_ENTRY_SIZE_V1 && entry_size_ != EFA_AQ_ENTRY_SIZE_V2) return;
-  ring_ = MappedRange(device_.environment().memory, base, std::size_t{depth} * entry_size_);
+  ring_ = MappedRange(device_.environment().memory, base, std::size_t{depth} * entry_size_,
+                      Access::kRead);
   if (ring_.get() != nullptr) depth_ = depth;
 }
 

@@ -9,7 +9,7 @@ namespace efa::emu {
 bool DmaSpace::gather(std::span<const DmaSegment> from, std::byte* out) noexcept {
   for (const DmaSegment& segment : from) {
     if (segment.length == 0) continue;
-    const std::byte* source = map(segment.addr, segment.length);
+    const std::byte* source = map_for_reading(segment.addr, segment.length);
     if (source == nullptr) return false;
     std::memcpy(out, source, segment.length);
     out += segment.length;

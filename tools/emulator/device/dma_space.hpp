@@ -17,6 +17,9 @@ struct DmaSegment {
   std::uint64_t length = 0;  ///< bytes
 };
 
+/// What the device does with a range.
+enum class Access : std::uint8_t { kRead, kWrite };
+
 /// Translates and accesses the memory of one host function. Every method takes untrusted addresses
 /// and refuses what the front end did not make accessible. Not thread-safe: engine thread only.
 class DmaSpace {
@@ -27,7 +30,18 @@ class DmaSpace {
   /// process, else nullptr. Valid only while epoch() keeps its value.
   virtual std::byte* map(DmaAddr addr, std::size_t length) noexcept = 0;
 
-  /// Changes whenever a mapping handed out by map() may have gone away.
+  /// The same for a range that the device only reads; hosts may have mapped it read-only.
+  virtual const std::byte* map_for_reading(DmaAddr addr, std::size_t length) noexcept {
+    return map(addr, length);
+  }
+
+  /// The same for a range that stays in use, such as a ring. May go to some lengths to make it
+  /// contiguous here where only its addresses are (a host with an IOMMU).
+  virtual std::byte* map_ring(DmaAddr addr, std::size_t length, Access) noexcept {
+    return map(addr, length);
+  }
+
+  /// Changes whenever a mapping handed out by one of these may have gone away.
   std::uint64_t epoch() const noexcept { return epoch_; }
 
   /// Copies the segments, in order, to `out` (their total length in bytes). False if any byte is
@@ -58,14 +72,15 @@ class DmaSpace {
 class MappedRange {
  public:
   MappedRange() = default;
-  MappedRange(DmaSpace& space, DmaAddr addr, std::size_t length) noexcept
-      : space_(&space), addr_(addr), length_(length) {}
+  MappedRange(DmaSpace& space, DmaAddr addr, std::size_t length,
+              Access access = Access::kWrite) noexcept
+      : space_(&space), addr_(addr), length_(length), access_(access) {}
 
   /// Pointer to the first byte, or nullptr when the range is not mapped (any more).
   std::byte* get() noexcept {
     if (space_ == nullptr) return nullptr;
     if (epoch_ != space_->epoch()) {
-      pointer_ = space_->map(addr_, length_);
+      pointer_ = space_->map_ring(addr_, length_, access_);
       epoch_ = space_->epoch();
     }
     return pointer_;
@@ -82,6 +97,7 @@ class MappedRange {
   DmaSpace* space_ = nullptr;
   DmaAddr addr_ = 0;
   std::size_t length_ = 0;
+  Access access_ = Access::kWrite;
   std::byte* pointer_ = nullptr;
   std::uint64_t epoch_ = 0;
 };

@@ -1,97 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "frontend/uverbs/emulator.hpp"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 
+#include "engine/identity.hpp"
+#include "engine/monotonic_clock.hpp"
+#include "engine/pacing.hpp"
+#include "engine/stats_report.hpp"
 #include "fabric/switch.hpp"
 #include "frontend/uverbs/native_driver.hpp"
-#include "frontend/uverbs/stats_report.hpp"
 #include "frontend/uverbs/uverbs_server.hpp"
 
 namespace efa::emu {
 
 namespace {
 
-class MonotonicClock final : public Clock {
- public:
-  Nanoseconds now() const noexcept override {
-    timespec t;
-    ::clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<Nanoseconds>(t.tv_sec) * 1'000'000'000 + static_cast<Nanoseconds>(t.tv_nsec);
-  }
-};
-
-// How long the engine waits between passes, by how long nothing has happened. Doorbells are stores
-// to shared memory, which nobody announces: as long as queues exist, the engine has to look.
-struct Patience {
-  Nanoseconds idle_for;
-  Nanoseconds wait;
-};
-constexpr Patience kPatience[] = {
-    {10'000'000'000, 5'000'000}, {1'000'000'000, 1'000'000}, {20'000'000, 200'000},
-    {2'000'000, 50'000},         {200'000, 20'000},          {0, 0},
-};
-
-Nanoseconds wait_after(Nanoseconds idle) noexcept {
-  return std::find_if(std::begin(kPatience), std::end(kPatience),
-                      [idle](const Patience& p) { return idle >= p.idle_for; })
-      ->wait;
-}
-
-// Without a spare core, giving up the processor costs a whole turn of a client that polls, while a
-// short sleep brings the engine back in front of it. A yield that took this long tells; then the
-// engine sleeps between passes for a while before it tries to spin again.
-constexpr Nanoseconds kLongYield = 100'000;
-constexpr Nanoseconds kNoSpareCoreFor = 20'000'000;
-constexpr Nanoseconds kShortSleep = 20'000;
-
 constexpr std::uint64_t kListenerEvent = UverbsServer::kEventLimit;
 constexpr std::uint64_t kSignalEvent = UverbsServer::kEventLimit + 1;
 // Passes over the doorbells between two looks at everything else.
 constexpr unsigned kPassesPerLook = 32;
-
-/// MAC-like identity of a device: locally administered, host and device number inside.
-std::array<std::uint8_t, 6> mac_of(unsigned host, unsigned device) {
-  return {0x02,
-          0xef,
-          0xa0,
-          static_cast<std::uint8_t>(host >> 8),
-          static_cast<std::uint8_t>(host),
-          static_cast<std::uint8_t>(device)};
-}
-
-DeviceIdentity identity_of(unsigned host, unsigned device) {
-  const auto mac = mac_of(host, device);
-  return {
-      Gid::from_mac(mac),
-      {static_cast<std::uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}};
-}
-
-/// Asks for short turns: on a machine without a spare core the engine shares one with its clients.
-void prefer_short_turns() noexcept {
-  ::prctl(PR_SET_TIMERSLACK, 1UL);
-  struct {
-    std::uint32_t size = 48, policy = SCHED_OTHER;
-    std::uint64_t flags = 0;
-    std::int32_t nice = 0;
-    std::uint32_t priority = 0;
-    std::uint64_t runtime = 100'000, deadline = 0, period = 0;
-  } attributes;
-  ::syscall(SYS_sched_setattr, 0, &attributes, 0);  // older kernels refuse it: no harm
-}
 
 class Engine {
  public:
@@ -111,8 +46,6 @@ class Engine {
   void handle_listener();
   void handle_signals();
   bool anything_to_watch() const;
-  Nanoseconds waiting_time(Nanoseconds now) const;
-  void report() const;
 
   const RunOptions& options_;
   MonotonicClock clock_;
@@ -125,8 +58,7 @@ class Engine {
   int epoll_ = -1;
   int signals_ = -1;
   bool ended_ = false;
-  Nanoseconds last_work_ = 0;
-  Nanoseconds crowded_until_ = 0;  ///< no spare core was seen until then
+  Pacing pacing_{clock_};
 };
 
 Result<void> Engine::start() {
@@ -196,20 +128,12 @@ bool Engine::anything_to_watch() const {
                      [](const auto& driver) { return driver->data_path().watching(); });
 }
 
-Nanoseconds Engine::waiting_time(Nanoseconds now) const {
-  const Nanoseconds due = fabric_.next_due();
-  const Nanoseconds until_due = due == ~Nanoseconds{0} ? due : due > now ? due - now : 0;
-  if (!anything_to_watch()) return until_due;
-  const Nanoseconds wait = wait_after(now - last_work_);
-  return std::min(until_due, now < crowded_until_ ? std::max(wait, kShortSleep) : wait);
-}
-
 void Engine::look(Nanoseconds wait) {
   epoll_event events[16];
   timespec limit{static_cast<time_t>(wait / 1'000'000'000),
                  static_cast<long>(wait % 1'000'000'000)};
   const int count =
-      ::epoll_pwait2(epoll_, events, 16, wait == ~Nanoseconds{0} ? nullptr : &limit, nullptr);
+      ::epoll_pwait2(epoll_, events, 16, wait == Pacing::kForever ? nullptr : &limit, nullptr);
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = events[i].data.u64;
     if (data == kSignalEvent)
@@ -221,7 +145,7 @@ void Engine::look(Nanoseconds wait) {
     else  // no task with the filter is left: the listener would say so for ever
       ::epoll_ctl(epoll_, EPOLL_CTL_DEL, launcher_->listener().fd(), nullptr);
   }
-  if (count > 0) last_work_ = clock_.now();
+  if (count > 0) pacing_.worked();
 }
 
 void Engine::handle_listener() {
@@ -242,46 +166,29 @@ void Engine::handle_signals() {
 Result<int> Engine::run() {
   if (auto started = start(); !started) return tl::unexpected(started.error());
   prefer_short_turns();
-  last_work_ = clock_.now();
+  pacing_.worked();
   if (launcher_->reap()) ended_ = true;
   unsigned passes = 0;
   while (!ended_) {
     if (pass()) {
-      last_work_ = clock_.now();
+      pacing_.worked();
       if (++passes % kPassesPerLook == 0) look(0);
       continue;
     }
-    const Nanoseconds now = clock_.now();
-    const Nanoseconds wait = waiting_time(now);
+    const Nanoseconds wait = pacing_.waiting_time(anything_to_watch(), fabric_.next_due());
     if (wait != 0) {
       look(wait);
       continue;
     }
     if (++passes % kPassesPerLook == 0) look(0);
-    ::sched_yield();
-    const Nanoseconds back = clock_.now();
-    if (back - now >= kLongYield) crowded_until_ = back + kNoSpareCoreFor;
+    pacing_.yield();
   }
   launcher_->end_descendants();
-  report();
+  write_stats(options_.stats, options_.stats_file, reported_, fabric_);
   const int status = launcher_->exit_status();
   server_.reset();
   launcher_.reset();
   return status;
-}
-
-void Engine::report() const {
-  if (options_.stats == StatsFormat::kNone) return;
-  const std::string text = options_.stats == StatsFormat::kJson ? stats_json(reported_, fabric_)
-                                                                : stats_text(reported_, fabric_);
-  FILE* out = options_.stats_file.empty() ? stderr : std::fopen(options_.stats_file.c_str(), "w");
-  if (out == nullptr) {
-    fmt::print(stderr, "efa-emu: cannot write statistics to {}: {}\n", options_.stats_file,
-               std::strerror(errno));
-    return;
-  }
-  std::fputs(text.c_str(), out);
-  if (out != stderr) std::fclose(out);
 }
 
 }  // namespace

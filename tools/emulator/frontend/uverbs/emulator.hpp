@@ -6,12 +6,11 @@
 #include <vector>
 
 #include "device/device.hpp"
+#include "engine/stats_report.hpp"
 #include "fabric/topology.hpp"
 #include "frontend/uverbs/launcher.hpp"
 
 namespace efa::emu {
-
-enum class StatsFormat { kNone, kText, kJson };
 
 struct RunOptions {
   Topology topology;

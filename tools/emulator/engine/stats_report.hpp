@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// What `--stats` prints when the command has ended.
+/// What `--stats` prints at the end.
 #pragma once
 
 #include <string>
@@ -16,7 +16,13 @@ struct ReportedDevice {
   DataPath* data_path = nullptr;
 };
 
+enum class StatsFormat { kNone, kText, kJson };
+
 std::string stats_text(const std::vector<ReportedDevice>& devices, const Switch& fabric);
 std::string stats_json(const std::vector<ReportedDevice>& devices, const Switch& fabric);
+
+/// Writes them to `file`, or to standard error if that is empty. Complains there when it cannot.
+void write_stats(StatsFormat format, const std::string& file,
+                 const std::vector<ReportedDevice>& devices, const Switch& fabric);
 
 }  // namespace efa::emu

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "frontend/uverbs/stats_report.hpp"
+#include "engine/stats_report.hpp"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace efa::emu {
@@ -121,6 +124,20 @@ std::string stats_json(const std::vector<ReportedDevice>& devices, const Switch&
   for (const ReportedDevice& device : devices) list.push_back(device_json(device));
   json["devices"] = std::move(list);
   return json.dump(2) + "\n";
+}
+
+void write_stats(StatsFormat format, const std::string& file,
+                 const std::vector<ReportedDevice>& devices, const Switch& fabric) {
+  if (format == StatsFormat::kNone) return;
+  const std::string text =
+      format == StatsFormat::kJson ? stats_json(devices, fabric) : stats_text(devices, fabric);
+  FILE* out = file.empty() ? stderr : std::fopen(file.c_str(), "w");
+  if (out == nullptr) {
+    fmt::print(stderr, "efa-emu: cannot write statistics to {}: {}\n", file, std::strerror(errno));
+    return;
+  }
+  std::fputs(text.c_str(), out);
+  if (out != stderr) std::fclose(out);
 }
 
 }  // namespace efa::emu
