@@ -55,7 +55,7 @@ Result<Topology> uniform(const CommonWords& typed) {
   if (auto good = given.result(); !good) {
     return tl::unexpected<Error>(good.error());
   }
-  return uniform_topology(hosts, devices, generation);
+  return uniform_topology(hosts, devices, generation, typed.first_host);
 }
 
 Result<Topology> base_topology(const CommonWords& typed) {
@@ -157,7 +157,9 @@ void declare_common(CLI::App& app, CommonWords& typed) {
                         const char* description) {
     declare_text(app, name, value, type, description);
   };
-  text("--hosts", typed.hosts, "N", "Emulated hosts host0 .. hostN-1 (1)");
+  text("--hosts", typed.hosts, "N",
+       typed.first_host == 0 ? "Emulated hosts host0 .. hostN-1 (1)"
+                             : "Emulated hosts host1 .. hostN (1)");
   text("--devices-per-host", typed.devices, "M", "EFA devices of each host (1)");
   text("--generation", typed.generation, "efaK",
        "Device generation (efa2); see efa-emu generations");

@@ -22,6 +22,7 @@ struct CommonWords {
   std::string stats;
   std::string stats_file;
   bool strict = false;
+  unsigned first_host = 0;  ///< not an option: number of the first of --hosts
 };
 
 void declare_common(CLI::App& app, CommonWords& words);

@@ -20,11 +20,12 @@ Examples:
   efa-emu serve --dir /run/efa --hosts 2 &
   qemu-system-x86_64 -machine q35,memory-backend=ram -m 1G \
       -object memory-backend-memfd,id=ram,size=1G,share=on \
-      -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/efa/host0-0.sock"}}' ...
+      -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/efa/host1-0.sock"}}' ...
 There is one socket HOST-DEVICE.sock per device, and control.sock for faults and counters.
 Probabilities are written 0.05 or 5%, times 10us, 1ms or 2s. See efa-emu(1).)";
 
 struct Typed : CommonWords {
+  Typed() { first_host = 1; }  // as virtual machines are usually counted
   std::string directory;
   std::string doorbells = "trapped";
   std::string api_version;

@@ -177,12 +177,12 @@ bool lets(const Topology& topology, const HostSpec& own, const HostSpec& other,
 }  // namespace
 
 Topology uniform_topology(unsigned count, unsigned devices_per_host,
-                          const std::string& generation) {
+                          const std::string& generation, unsigned first) {
   Topology topology;
   topology.hosts.resize(count);
   for (unsigned i = 0; i < count; ++i) {
     HostSpec& host = topology.hosts[i];
-    host.name = fmt::format("host{}", i);
+    host.name = fmt::format("host{}", first + i);
     host.devices = devices_per_host;
     host.generation = generation;
   }

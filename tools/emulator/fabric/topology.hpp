@@ -67,8 +67,9 @@ struct Topology {
   Nanoseconds rnr_backoff = 1'000'000;
 };
 
-/// `count` hosts host0 .. of one generation with perfect links.
-Topology uniform_topology(unsigned count, unsigned devices_per_host, const std::string& generation);
+/// `count` hosts host<first> .. of one generation with perfect links.
+Topology uniform_topology(unsigned count, unsigned devices_per_host, const std::string& generation,
+                          unsigned first = 0);
 
 /// Reads a topology from a TOML or JSON file (by suffix, else by content). The error names file,
 /// line or key, the value and what is allowed.

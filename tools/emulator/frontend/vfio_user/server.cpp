@@ -12,38 +12,36 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/identity.hpp"
 #include "engine/monotonic_clock.hpp"
 #include "engine/pacing.hpp"
 #include "fabric/switch.hpp"
+#include "frontend/vfio_user/control_requests.hpp"
+#include "frontend/vfio_user/line_connection.hpp"
 #include "frontend/vfio_user/listener.hpp"
 #include "frontend/vfio_user/pci_function.hpp"
+#include "frontend/vfio_user/port.hpp"
 #include "frontend/vfio_user/session.hpp"
 
 namespace efa::emu {
 
 namespace {
 
+using vfio_user::LineConnection;
 using vfio_user::Listener;
 using vfio_user::PciFunction;
+using vfio_user::Port;
 using vfio_user::Session;
 
 // Passes over the doorbells between two looks at the sockets.
 constexpr unsigned kPassesPerLook = 32;
 
 /// What a descriptor under watch belongs to; with an index, the user data of epoll.
-enum class Source : std::uint32_t { kSignals, kListener, kSession };
-
-/// One device: its socket, its function, and its client while there is one.
-struct Port {
-  std::string name;  ///< "host0-1"
-  Listener listener;
-  std::unique_ptr<PciFunction> function;
-  std::unique_ptr<Session> session;
-  bool waits_to_send = false;  ///< what epoll was told of the session
-};
+enum class Source : std::uint32_t { kSignals, kListener, kSession, kControlListener, kControl };
 
 class Server {
  public:
@@ -66,6 +64,9 @@ class Server {
   void on_message(Port& port, std::size_t index);
   void end_session(Port& port);
   void read_signals();
+  void on_control_connection();
+  void on_control_request(int fd);
+  void run_planned();
 
   const ServeOptions& options_;
   MonotonicClock clock_;
@@ -73,6 +74,8 @@ class Server {
   Pacing pacing_{clock_};
   std::vector<Port> ports_;
   std::vector<ReportedDevice> reported_;
+  std::optional<Listener> control_;
+  std::unordered_map<int, LineConnection> control_connections_;  ///< by descriptor
   FileDescriptor epoll_;
   FileDescriptor signals_;
   bool ended_ = false;
@@ -98,7 +101,8 @@ Result<void> Server::add_ports(unsigned host) {
                                         fabric_, host, options_.doorbells);
     if (!function) return tl::unexpected(function.error());
     reported_.push_back({spec.name, fmt::format("efa_{}", device), &(*function)->data_path()});
-    ports_.push_back({std::move(name), std::move(*listener), std::move(*function), nullptr, false});
+    ports_.push_back(
+        {std::move(name), std::move(*listener), std::move(*function), nullptr, false, {}});
   }
   return {};
 }
@@ -108,6 +112,10 @@ Result<void> Server::start() {
   for (unsigned host = 0; host < options_.topology.hosts.size(); ++host)
     if (auto added = add_ports(host); !added) return added;
 
+  auto control = Listener::create(options_.directory + "/control.sock");
+  if (!control) return tl::unexpected(control.error());
+  control_.emplace(std::move(*control));
+
   sigset_t set;
   ::sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, signal);
@@ -116,6 +124,7 @@ Result<void> Server::start() {
   signals_ = FileDescriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   epoll_ = FileDescriptor(::epoll_create1(EPOLL_CLOEXEC));
   watch(signals_.get(), Source::kSignals, 0);
+  watch(control_->fd(), Source::kControlListener, 0);
   for (std::size_t i = 0; i < ports_.size(); ++i)
     watch(ports_[i].listener.fd(), Source::kListener, i);
   return {};
@@ -146,8 +155,11 @@ bool Server::watching() const {
 
 Nanoseconds Server::next_due() {
   Nanoseconds due = fabric_.next_due();
-  for (const Port& port : ports_)
-    if (port.session != nullptr) due = std::min(due, port.function->device().run_timers());
+  for (const Port& port : ports_) {
+    if (port.session == nullptr) continue;
+    due = std::min(
+        {due, port.function->device().run_timers(), port.vanishes_at.value_or(Pacing::kForever)});
+  }
   return due;
 }
 
@@ -170,6 +182,10 @@ void Server::on_event(std::uint64_t data) {
       return on_connection(ports_[index], index);
     case Source::kSession:
       return on_message(ports_[index], index);
+    case Source::kControlListener:
+      return on_control_connection();
+    case Source::kControl:
+      return on_control_request(static_cast<int>(index));
   }
 }
 
@@ -200,6 +216,35 @@ void Server::end_session(Port& port) {
   if (const std::string& reason = port.session->ended_because(); !reason.empty())
     fmt::print(stderr, "efa-emu: {}: connection closed: {}\n", port.name, reason);
   port.session.reset();
+  port.vanishes_at.reset();
+}
+
+/// What control requests asked for later.
+void Server::run_planned() {
+  for (Port& port : ports_)
+    if (port.vanishes_at && clock_.now() >= *port.vanishes_at) end_session(port);
+}
+
+void Server::on_control_connection() {
+  FileDescriptor connection = control_->accept();
+  if (!connection) return;
+  const int fd = connection.get();
+  control_connections_.emplace(fd, LineConnection(std::move(connection)));
+  watch(fd, Source::kControl, static_cast<std::size_t>(fd));
+}
+
+void Server::on_control_request(int fd) {
+  const auto found = control_connections_.find(fd);
+  if (found == control_connections_.end()) return;
+  LineConnection& connection = found->second;
+  const bool alive = connection.serve([this](std::string_view request) {
+    return vfio_user::answer_control_request(request, ports_, clock_.now());
+  });
+  if (alive)
+    watch(fd, Source::kControl, static_cast<std::size_t>(fd),
+          connection.waits_to_send() ? EPOLLOUT : EPOLLIN);
+  else
+    control_connections_.erase(found);
 }
 
 void Server::read_signals() {
@@ -219,6 +264,7 @@ Result<void> Server::run() {
       if (++passes % kPassesPerLook == 0) look(0);
       continue;
     }
+    run_planned();
     const Nanoseconds wait = pacing_.waiting_time(watching(), next_due());
     if (wait != 0) {
       look(wait);
