@@ -25,16 +25,13 @@
 
 static struct workqueue_struct *efa_recovery_wq;
 
-static const char *efa_reason_name(enum efa_reset_reason reason)
+static const char *efa_failure(const struct efa_dev *dev)
 {
-	switch (reason) {
-	case EFA_RESET_REASON_ADMIN_TO:
-		return "an admin command was not answered";
-	case EFA_RESET_REASON_OS_TRIGGER:
-		return "the function was reset by the administrator";
-	default:
-		return "unusable";
-	}
+	if (dev->gone)
+		return "it left the PCI bus; its users are told";
+	if (dev->fail_reason == EFA_RESET_REASON_OS_TRIGGER)
+		return "its PCI function was reset; its users are told, then it is restarted";
+	return "it does not answer; its users are told, then it is reset and restarted";
 }
 
 /* ---- failure ---- */
@@ -46,8 +43,7 @@ void efa_device_failed(struct efa_dev *dev, enum efa_reset_reason reason)
 
 	dev->fail_reason = reason;
 	efa_aq_stop(dev);
-	efa_err(dev, "device failed: %s; its users are told, then it is restarted\n",
-		dev->gone ? "it left the PCI bus" : efa_reason_name(reason));
+	efa_err(dev, "device failed: %s\n", efa_failure(dev));
 	mod_delayed_work(efa_recovery_wq, &dev->recovery, 0);
 }
 
