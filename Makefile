@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-job dkms-deb test test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-job dkms-deb test test-lab test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -23,6 +23,9 @@ dkms-deb: ## the driver as a Debian package for DKMS: build/packages/efa-dkms_*.
 
 test: ## all tests, also under sanitizers, and a short run of the fuzzers
 	scripts/test.sh
+
+test-lab: ## tests of the VM lab itself (boots guests; some minutes)
+	scripts/test.sh lab
 
 test-sanitizers: ## only the unit tests under ASan+UBSan and TSan
 	scripts/test.sh sanitizers

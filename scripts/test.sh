@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: test.sh [default] [sanitizers] [fuzz]     (none: all three, which is `make test`)
+# Usage: test.sh [default] [sanitizers] [fuzz] [lab]   (none: the first three, which is `make test`)
 #
 #   default     everything that ctest knows: unit, layout, conformance, native programs
 #   sanitizers  the unit tests under ASan+UBSan and under TSan
 #   fuzz        every fuzzer for FUZZ_SECONDS (20) seconds, from its corpus
+#   lab         the VM lab: boots guests
 #
 # Goes on after a failure; the last line is 'N passed, N failed[, N skipped]'.
 set -uo pipefail
@@ -64,13 +65,14 @@ build_tsan() {
 	build_tree tsan "$(unit_targets tsan)"
 }
 
-groups=(build test)
+groups=(build test lab)
 for part in "$@"; do
 	case $part in
 	default) ;;
 	sanitizers) groups+=(fuzz) ;;
 	fuzz) groups+=(fuzz) ;;
-	*) echo "test.sh: there is no part '$part'; parts are default sanitizers fuzz" >&2 && exit 2 ;;
+	lab) ;;
+	*) echo "test.sh: there is no part '$part'; parts are default sanitizers fuzz lab" >&2 && exit 2 ;;
 	esac
 done
 step "Packages from Debian"
@@ -86,6 +88,12 @@ for part in "$@"; do
 		# One at a time: these start emulators and programs that want the cores for themselves.
 		step "Everything else: conformance, native programs"
 		run_ctest default -E '^(unit_|layout_)'
+		;;
+	lab)
+		step "Lab: build in build/default"
+		check "build" build_tree default all || continue
+		step "Lab: guests"
+		run_ctest default -C lab -R '^lab_'
 		;;
 	sanitizers)
 		export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1

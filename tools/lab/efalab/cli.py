@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -41,12 +42,14 @@ def _plan(args):
                 emulator_arguments=tuple(emulator), smp=args.smp, memory=args.memory, iommu=args.iommu,
                 accelerator=args.accel, modules=tuple(args.module or ()),
                 kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
-                ssh=args.ssh, out=args.out or "", boot_limit=args.boot_timeout, lifetime=args.lifetime)
+                ssh=args.ssh, out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
+                lifetime=getattr(args, "lifetime", 0))
 
 
 def _run(args):
     plan = _plan(args)
     limit = args.timeout or plan.time(60)
+    plan = dataclasses.replace(plan, lifetime=plan.time(plan.boot_limit + 60) + limit)
     with _stdin_file(args.stdin) as stdin:
         return run.run(plan, args.command, limit, on_all=args.on_all, allowed=args.allow or (), keep=args.keep,
                        stdin=stdin)
@@ -128,8 +131,8 @@ def _guest_options(parser):
     add("--emu-args", action="append", metavar="ARG", help="an argument for efa-emu serve (repeat)")
     add("--append", action="append", metavar="ARG", help="an argument for the guest's kernel (repeat)")
     add("--qemu-arg", action="append", metavar="ARG", help="an argument for QEMU (repeat)")
-    add("--boot-timeout", type=float, default=60, metavar="S", help="time to boot (default 60 s, debug 420)")
-    add("--lifetime", type=float, default=3600, metavar="S", help="the lab ends after this time (default 3600)")
+    add("--boot-timeout", type=float, metavar="S",
+        help="time to boot (default 60 s and 20 s for each guest; debug 7 times that)")
 
 
 def _command_options(parser):
@@ -146,6 +149,8 @@ def _standing_parsers(commands):
     begin = commands.add_parser("up", help="boot guests and leave them running in the background")
     _guest_options(begin)
     _name_option(begin)
+    begin.add_argument("--lifetime", type=float, default=3600, metavar="S",
+                       help="the lab ends by itself after this time (default 3600 s)")
     begin.set_defaults(act=_up)
 
     execute = commands.add_parser("exec", help="run a command in a guest of a running lab, or in 'all'")
