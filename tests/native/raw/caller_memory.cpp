@@ -13,7 +13,6 @@
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4;
 constexpr std::size_t kBytes = 1 << 20;
 
 /// A memory file that is mapped here.

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::uint16_t kNoObject = 0x777;
 constexpr std::uint16_t kNoAttribute = 0x777;
-constexpr std::uint32_t kLocalWrite = 1, kRemoteRead = 4;
 
 /// Kernels before 7.2 answer EINVAL where newer ones answer EOPNOTSUPP.
 bool refused(int error) {

@@ -20,7 +20,6 @@
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1;
 constexpr std::uint8_t kErr = 6;  // enum ibv_qp_state
 constexpr std::chrono::seconds kPatience{60};
 

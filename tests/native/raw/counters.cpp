@@ -14,7 +14,6 @@
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4;
 constexpr std::uint64_t kAllOps = 63;
 
 class CounterTest : public ::testing::Test {

@@ -14,7 +14,6 @@
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1;
 constexpr std::size_t kBytes = 4096;
 
 /// A process that does its work, hands over a result and then waits for its end.

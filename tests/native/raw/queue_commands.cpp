@@ -100,10 +100,10 @@ TEST_F(CqCreationTest, RefusesMasksAndReservedBytes) {
   }
 }
 
-TEST_F(CqCreationTest, IgnoresFlagsThatItDoesNotKnow) {
+TEST_F(CqCreationTest, RefusesFlagsThatItDoesNotKnow) {
   CqRequest request = cq_request;
   request.device.flags = 0x80;
-  EXPECT_EQ(cq_error(request), 0);
+  EXPECT_EQ(cq_error(request), EOPNOTSUPP);
 }
 
 TEST_F(CqCreationTest, KnowsTwoEntrySizes) {

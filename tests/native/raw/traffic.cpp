@@ -11,7 +11,6 @@
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4;
 constexpr std::uint32_t kMegabyte = 1 << 20;
 constexpr std::uint32_t kRdmaWrite = EFA_UABI_QUERY_DEVICE_RESP_RDMA_WRITE_MASK;
 

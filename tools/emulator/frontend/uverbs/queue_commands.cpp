@@ -115,6 +115,11 @@ int Context::create_cq(Call& call) {
   const bool sgid = efa_uabi_create_cq_sgid(&request) != 0;
   const bool wide_ids = efa_uabi_create_cq_sq_comp_64_bit_req_id(&request) != 0;
   if (!all_zero(request.reserved_58)) return EINVAL;
+  // Better than upstream's driver, which ignores them (verbs K3).
+  constexpr unsigned kKnownFlags = EFA_UABI_CREATE_CQ_COMPLETION_CHANNEL_MASK |
+                                   EFA_UABI_CREATE_CQ_SGID_MASK |
+                                   EFA_UABI_CREATE_CQ_SQ_COMP_64_BIT_REQ_ID_MASK;
+  if ((request.flags & ~kKnownFlags) != 0) return EOPNOTSUPP;
   const bool big = request.cq_entry_size == sizeof(efa_rx_cdesc_ex);
   if (!big && (request.cq_entry_size != sizeof(efa_rx_cdesc) || sgid)) return EINVAL;
   if (request.num_sub_cqs != limits.sub_cqs_per_cq) return EINVAL;

@@ -2,7 +2,6 @@
 #include "rings.hpp"
 
 #include <sched.h>
-#include <sys/mman.h>
 
 #include <atomic>
 #include <chrono>
@@ -22,6 +21,15 @@ std::size_t page_align(std::size_t bytes) {
 
 void require(int error, const char* what) {
   if (error != 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(error));
+}
+
+/// The WQE leaves the CPU before the doorbell does (device-io I2).
+void flush_write_combining() {
+#ifdef __x86_64__
+  __builtin_ia32_sfence();
+#else
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
 }
 
 }  // namespace
@@ -120,7 +128,7 @@ void QueuePair::post_send(const void* wqe) {
   std::memcpy(ring + std::size_t{sent_ % options_.depth} * options_.wqe_size, wqe,
               options_.wqe_size);
   ++sent_;
-  std::atomic_thread_fence(std::memory_order_release);
+  flush_write_combining();
   *send_doorbell() = sent_;
 }
 

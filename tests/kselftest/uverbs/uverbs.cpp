@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 namespace efa::raw {
@@ -83,9 +85,27 @@ int verbs_ioctl(int fd, ib_uverbs_ioctl_hdr* header) {
   return ::ioctl(fd, RDMA_VERBS_IOCTL, header) == 0 ? 0 : errno;
 }
 
+int first_device() {
+  constexpr char kAmazon[] = "0x1d0f";
+  std::error_code none;
+  int first = -1;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/sys/class/infiniband_verbs", none)) {
+    std::string vendor;
+    std::ifstream(entry.path() / "device/vendor") >> vendor;
+    const std::string name = entry.path().filename();
+    if (vendor != kAmazon || name.rfind("uverbs", 0) != 0) continue;
+    const int number = std::stoi(name.substr(6));
+    if (first < 0 || number < first) first = number;
+  }
+  return std::max(first, 0);
+}
+
 Uverbs::Uverbs(int index)
     : fd_(::open(("/dev/infiniband/uverbs" + std::to_string(index)).c_str(), O_RDWR | O_CLOEXEC)) {
-  if (fd_ < 0) throw std::runtime_error("no device: run below efa-emu");
+  if (fd_ < 0)
+    throw std::runtime_error("/dev/infiniband/uverbs" + std::to_string(index) +
+                             ": cannot be opened: " + std::strerror(errno));
 }
 
 Uverbs::~Uverbs() {
@@ -112,20 +132,18 @@ int Uverbs::write_command(std::uint32_t command, Attributes attributes) {
 
 Session::Session(int index) : Uverbs(index) {
   const efa_uabi_alloc_ucontext_cmd request{kBothCaps, 0};
-  std::uint32_t vectors = 0;
   std::uint64_t support = 0;
   Attributes open;
-  open.out(UVERBS_ATTR_GET_CONTEXT_NUM_COMP_VECTORS, vectors)
+  open.out(UVERBS_ATTR_GET_CONTEXT_NUM_COMP_VECTORS, vectors_)
       .out(UVERBS_ATTR_GET_CONTEXT_CORE_SUPPORT, support)
       .in(UVERBS_ATTR_UHW_IN, request)
       .out(UVERBS_ATTR_UHW_OUT, limits_);
   require(call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT, open), "GET_CONTEXT");
 
-  ib_uverbs_ex_query_device_resp generic{};
   require(write_command(
               IB_USER_VERBS_CMD_FLAG_EXTENDED | IB_USER_VERBS_EX_CMD_QUERY_DEVICE,
               ib_uverbs_ex_query_device{},
-              Attributes().out(UVERBS_ATTR_CORE_OUT, generic).out(UVERBS_ATTR_UHW_OUT, device_)),
+              Attributes().out(UVERBS_ATTR_CORE_OUT, generic_).out(UVERBS_ATTR_UHW_OUT, device_)),
           "QUERY_DEVICE");
   ib_uverbs_gid_entry entry{};
   Attributes query;
@@ -187,7 +205,7 @@ int Session::create_cq(const CqRequest& request, const std::vector<std::uint8_t>
   Attributes attributes = request.more;
   attributes.handle(UVERBS_ATTR_CREATE_CQ_HANDLE)
       .in(UVERBS_ATTR_CREATE_CQ_CQE, request.cqe)
-      .in(UVERBS_ATTR_CREATE_CQ_USER_HANDLE, std::uint64_t{0})
+      .in(UVERBS_ATTR_CREATE_CQ_USER_HANDLE, request.user_handle)
       .in(UVERBS_ATTR_CREATE_CQ_COMP_VECTOR, request.vector)
       .out(UVERBS_ATTR_CREATE_CQ_RESP_CQE, out.cqe)
       .in(UVERBS_ATTR_UHW_IN, device)

@@ -2,6 +2,8 @@
 /// Mapped queues and work requests written by hand (device-io I2 - I7).
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>

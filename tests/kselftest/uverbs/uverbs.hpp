@@ -51,10 +51,14 @@ class Attributes {
   std::vector<ib_uverbs_attr> list_;
 };
 
-/// "/dev/infiniband/uverbs0", opened but not yet a context.
+/// Number of the first EFA device's file in /dev/infiniband; 0 where the kernel names none, which
+/// is so below efa-emu. It changes when a device is bound again while old contexts are open.
+int first_device();
+
+/// "/dev/infiniband/uverbsN", opened but not yet a context.
 class Uverbs {
  public:
-  explicit Uverbs(int index = 0);
+  explicit Uverbs(int index = first_device());
   ~Uverbs();
   Uverbs(const Uverbs&) = delete;
   Uverbs& operator=(const Uverbs&) = delete;
@@ -114,9 +118,12 @@ struct Buffer {
   std::uint64_t length = 0;
 };
 
+inline constexpr std::uint32_t kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4;
+
 struct CqRequest {
   std::uint32_t cqe = 64;
   std::uint32_t vector = 0;
+  std::uint64_t user_handle = 0;
   int channel = -1;  ///< descriptor of a completion channel
   Attributes more{};
   efa_uabi_create_cq device{0, 32, 1, 0, {}};
@@ -159,9 +166,11 @@ struct QpAnswer {
 /// An opened context and the commands that the tests need. All return 0 or errno.
 class Session : public Uverbs {
  public:
-  explicit Session(int index = 0);
+  explicit Session(int index = first_device());
 
   const efa_uabi_alloc_ucontext_resp& limits() const { return limits_; }
+  std::uint32_t completion_vectors() const { return vectors_; }
+  const ib_uverbs_ex_query_device_resp& generic() const { return generic_; }
   const efa_uabi_query_device_resp& device() const { return device_; }
   bool has(std::uint32_t device_cap) const { return (device_.device_caps & device_cap) != 0; }
   const std::uint8_t* gid() const { return gid_; }
@@ -187,7 +196,9 @@ class Session : public Uverbs {
   int destroy(std::uint16_t object, std::uint32_t handle);
 
  private:
+  std::uint32_t vectors_ = 0;
   efa_uabi_alloc_ucontext_resp limits_{};
+  ib_uverbs_ex_query_device_resp generic_{};
   efa_uabi_query_device_resp device_{};
   std::uint8_t gid_[16]{};
 };
