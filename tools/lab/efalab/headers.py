@@ -37,7 +37,7 @@ def setup(name):
             _fetch(name, version, new, place)
     if needs_build_root(version):
         setup_build_root()
-    return version, place / "usr" / "src" / f"linux-headers-{version}"
+    return version, kernels.headers(version)
 
 
 def _of_folder(name):

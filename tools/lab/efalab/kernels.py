@@ -93,7 +93,24 @@ def setup(name, update=False):
     with cache.building(place) as new:
         if new is not None:
             _fetch(name, version, new)
-    return Kernel(version, place / "vmlinux", place / "lib" / "modules" / version)
+    modules = place / "lib" / "modules" / version
+    _link_headers(version, modules)
+    return Kernel(version, place / "vmlinux", modules)
+
+
+def headers(version):
+    """Where headers.py puts what modules are built with."""
+    return cache.root() / "headers" / version / "usr" / "src" / f"linux-headers-{version}"
+
+
+def _link_headers(version, modules):
+    """lib/modules/VERSION/build, for DKMS in guests; leads nowhere until the headers are fetched."""
+    link, target = modules / "build", str(headers(version))
+    if link.is_symlink() and os.readlink(link) == target:
+        return
+    with cache.locked(link):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
 
 
 def _fetch(name, version, new):
