@@ -147,8 +147,8 @@ Session::Session(int index) : Uverbs(index) {
           "QUERY_DEVICE");
   ib_uverbs_gid_entry entry{};
   Attributes query;
-  query.in(UVERBS_ATTR_QUERY_GID_ENTRY_PORT, std::uint32_t{1})
-      .in(UVERBS_ATTR_QUERY_GID_ENTRY_GID_INDEX, std::uint32_t{0})
+  query.in(UVERBS_ATTR_QUERY_GID_ENTRY_PORT, std::uint64_t{1})
+      .in(UVERBS_ATTR_QUERY_GID_ENTRY_GID_INDEX, std::uint64_t{0})
       .in(UVERBS_ATTR_QUERY_GID_ENTRY_FLAGS, std::uint32_t{0})
       .out(UVERBS_ATTR_QUERY_GID_ENTRY_RESP_ENTRY, entry);
   require(call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_GID_ENTRY, query), "QUERY_GID");
