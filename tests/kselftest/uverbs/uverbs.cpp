@@ -231,7 +231,7 @@ int Session::create_qp(const QpRequest& request, const std::vector<std::uint8_t>
       .handle(UVERBS_ATTR_CREATE_QP_PD_HANDLE, pd.handle)
       .handle(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE, send_cq.handle)
       .handle(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE, recv_cq.handle)
-      .in(UVERBS_ATTR_CREATE_QP_TYPE, request.type)
+      .in(UVERBS_ATTR_CREATE_QP_TYPE, std::uint64_t{request.type})
       .in(UVERBS_ATTR_CREATE_QP_USER_HANDLE, std::uint64_t{0})
       .in(UVERBS_ATTR_CREATE_QP_CAP, request.cap)
       .out(UVERBS_ATTR_CREATE_QP_RESP_CAP, out.cap)
