@@ -19,6 +19,9 @@ std::uint16_t checksum_of(const Entry& entry) {
   return crc16(std::as_bytes(std::span<const Entry, 1>(&entry, 1)));
 }
 
+// A command number within every ring, but not the one that was asked for.
+constexpr std::uint16_t kWrongIdBits = 1;
+
 bool usable_depth(std::uint32_t depth) {
   return depth >= 2 && std::has_single_bit(depth);
 }
@@ -53,6 +56,7 @@ void AdminQueue::reset() noexcept {
   completion_depth_ = completed_ = 0;
   masked_ = false;
   stopped_ = false;
+  held_.clear();
 }
 
 /// The interrupt of a completion may lead a front end straight back here; the running loop then
@@ -100,12 +104,64 @@ void AdminQueue::execute(const std::byte* entry) {
   }
   efa_aq_common_desc header;
   std::memcpy(&header, entry, sizeof header);
+  const auto command_id = static_cast<std::uint16_t>(efa_aq_common_desc_command_id(&header));
+  if (faults_ != nullptr && command)
+    if (const auto fault = faults_->take(header.opcode))
+      return execute_spoiled(*fault, *command, command_id);
   Completion completion{};
   if (command)
     device_.execute(*command, completion);
   else
     reject(completion);
-  complete(static_cast<std::uint16_t>(efa_aq_common_desc_command_id(&header)), completion);
+  complete(command_id, completion);
+}
+
+void AdminQueue::execute_spoiled(const AdminFault& fault, const Command& command,
+                                 std::uint16_t command_id) {
+  using Kind = AdminFault::Kind;
+  Completion completion{};
+  if (fault.kind == Kind::kStatus || fault.kind == Kind::kGarbage) {
+    if (fault.kind == Kind::kGarbage) {
+      std::uint32_t state = 0x9e3779b9u + command_id;
+      for (std::byte& b : completion) b = static_cast<std::byte>((state = state * 69069 + 1) >> 24);
+    }
+    efa_acq_common_desc header{};
+    header.status = fault.status;
+    std::memcpy(completion.data(), &header, sizeof header);
+  } else if (fault.kind != Kind::kTimeout) {
+    device_.execute(command, completion);
+  }
+  switch (fault.kind) {
+    case Kind::kTimeout:
+      stopped_ = true;
+      break;
+    case Kind::kLost:
+      break;
+    case Kind::kLate:
+      held_.push_back({device_.environment().clock.now() + fault.delay, command_id, completion});
+      break;
+    default:
+      complete(command_id, completion, &fault);
+      break;
+  }
+}
+
+Nanoseconds AdminQueue::run_timers() {
+  if (held_.empty()) return ~Nanoseconds{0};
+  const Nanoseconds now = device_.environment().clock.now();
+  for (std::size_t i = 0; i < held_.size();) {
+    if (held_[i].due > now) {
+      ++i;
+      continue;
+    }
+    // Out of the list first: the interrupt may lead back here.
+    const Held held = held_[i];
+    held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
+    complete(held.command_id, held.completion);
+  }
+  Nanoseconds next = ~Nanoseconds{0};
+  for (const Held& held : held_) next = std::min(next, held.due);
+  return next;
 }
 
 /// The v1 form of a v2 entry; nothing if the entry is malformed.
@@ -139,20 +195,24 @@ void AdminQueue::reject(Completion& completion) noexcept {
   ++device_.stats.admin_errors;
 }
 
-void AdminQueue::complete(std::uint16_t command_id, Completion& completion) {
+void AdminQueue::complete(std::uint16_t command_id, const Completion& completion,
+                          const AdminFault* fault) {
+  const bool wrong_id = fault != nullptr && fault->kind == AdminFault::Kind::kWrongId;
+  const bool stale = fault != nullptr && fault->kind == AdminFault::Kind::kStalePhase;
+  const bool bad_crc = fault != nullptr && fault->kind == AdminFault::Kind::kBadCrc;
   std::byte* ring = live() ? completion_ring_.get() : nullptr;
   if (ring == nullptr) return;
   efa_acq_entry entry;
   std::memcpy(&entry, completion.data(), sizeof entry);
   efa_acq_common_desc& header = entry.acq_common_desc;
-  efa_acq_common_desc_set_command_id(&header, command_id);
-  efa_acq_common_desc_set_phase(&header, phase_of(completed_, completion_depth_));
+  efa_acq_common_desc_set_command_id(&header, wrong_id ? command_id ^ kWrongIdBits : command_id);
+  efa_acq_common_desc_set_phase(&header, phase_of(completed_, completion_depth_) ^ (stale ? 1 : 0));
   if (device_.api_version() < EFA_API_VERSION_ACQ_CRC) {
     header.sq_head_indx = static_cast<std::uint16_t>(consumed_);
   } else {
     efa_acq_common_desc_02 checked;
     std::memcpy(&checked, &header, sizeof checked);
-    checked.checksum = checksum_of(entry);
+    checked.checksum = static_cast<std::uint16_t>(checksum_of(entry) ^ (bad_crc ? 1 : 0));
     std::memcpy(&header, &checked, sizeof checked);
   }
   publish_entry(ring + completed_ % completion_depth_ * sizeof entry, &entry, sizeof entry);

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
+#include "device/admin_faults.hpp"
 #include "device/device.hpp"
 
 namespace efa::emu {
@@ -29,6 +31,13 @@ class AdminQueue {
 
   void reset() noexcept;
 
+  /// Test mode: spoils commands as told. nullptr = none; outlives its use here.
+  void set_faults(AdminFaults* faults) noexcept { faults_ = faults; }
+
+  /// Gives the answers that a fault held back and that are due. Returns when to call again, ~0 =
+  /// nothing is held back.
+  Nanoseconds run_timers();
+
   bool stopped() const noexcept { return stopped_; }
 
  private:
@@ -40,7 +49,16 @@ class AdminQueue {
   void execute(const std::byte* entry);
   std::optional<Command> unpack(const efa_aq_entry_v2& entry) const;
   void reject(Completion& completion) noexcept;
-  void complete(std::uint16_t command_id, Completion& completion);
+  void complete(std::uint16_t command_id, const Completion& completion,
+                const AdminFault* fault = nullptr);
+  void execute_spoiled(const AdminFault& fault, const Command& command, std::uint16_t command_id);
+
+  /// An answer that a fault holds back.
+  struct Held {
+    Nanoseconds due;
+    std::uint16_t command_id;
+    Completion completion;
+  };
 
   Device& device_;
 
@@ -58,6 +76,9 @@ class AdminQueue {
   bool masked_ = false;
   bool stopped_ = false;
   bool executing_ = false;
+
+  AdminFaults* faults_ = nullptr;
+  std::vector<Held> held_;
 };
 
 }  // namespace efa::emu

@@ -37,12 +37,12 @@ void AsyncEventQueue::enable(std::uint32_t groups) noexcept {
   next_keep_alive_ = keep_alive ? clock_.now() + kKeepAlivePeriod : kNever;
 }
 
-void AsyncEventQueue::push(std::uint32_t group, std::uint16_t syndrome) noexcept {
-  if (depth_ == 0 || group >= 32 || (enabled_groups_ >> group & 1) == 0) return;
+bool AsyncEventQueue::push(std::uint32_t group, std::uint16_t syndrome) noexcept {
+  if (depth_ == 0 || group >= 32 || (enabled_groups_ >> group & 1) == 0) return false;
   std::byte* ring = ring_.get();
   if (ring == nullptr || produced_ - consumed_ >= depth_) {
     ++stats_.aenq_dropped;
-    return;
+    return false;
   }
   efa_aenq_entry entry{};
   efa_aenq_common_desc& header = entry.aenq_common_desc;
@@ -53,13 +53,14 @@ void AsyncEventQueue::push(std::uint32_t group, std::uint16_t syndrome) noexcept
   publish_entry(ring + produced_ % depth_ * sizeof entry, &entry, sizeof entry, kPhaseWord);
   ++produced_;
   interrupts_.signal(vector_);
+  return true;
 }
 
 Nanoseconds AsyncEventQueue::run_timers() noexcept {
   const Nanoseconds now = clock_.now();
   if (now >= next_keep_alive_) {
     next_keep_alive_ = now + kKeepAlivePeriod;
-    push(EFA_AENQ_GROUP_KEEP_ALIVE, 0);
+    if (!silent_) push(EFA_AENQ_GROUP_KEEP_ALIVE, 0);
   }
   return next_keep_alive_;
 }

@@ -40,7 +40,11 @@ class AsyncEventQueue {
   std::uint32_t enabled_groups() const noexcept { return enabled_groups_; }
 
   /// Reports an event if its group is enabled. Without room it is dropped and counted.
-  void push(std::uint32_t group, std::uint16_t syndrome) noexcept;
+  /// True if it was reported.
+  bool push(std::uint32_t group, std::uint16_t syndrome) noexcept;
+
+  /// Test mode: keep-alives are not sent although the driver wants them.
+  void silence_keep_alive(bool silent) noexcept { silent_ = silent; }
 
   /// Sends the keep-alive that is due; returns the time of the next one.
   Nanoseconds run_timers() noexcept;
@@ -57,6 +61,7 @@ class AsyncEventQueue {
   Nanoseconds reset_at_;
   Nanoseconds next_keep_alive_ = kNever;
   std::uint32_t enabled_groups_ = 0;
+  bool silent_ = false;
 
   MappedRange ring_;
   std::uint32_t depth_ = 0;  ///< 0 = ring disabled

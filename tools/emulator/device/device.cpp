@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "device/admin_commands.hpp"
+#include "device/admin_faults.hpp"
 #include "device/admin_queue.hpp"
 #include "device/async_event_queue.hpp"
 #include "device/doorbell_pool.hpp"
@@ -48,6 +49,8 @@ std::uint16_t Device::sub_cqs_per_cq() const noexcept {
 efa_aq_completion_status Device::execute(std::span<const std::byte, kAdminEntrySize> command,
                                          std::span<std::byte, kAdminEntrySize> response) {
   ++stats.admin_commands;
+  const auto opcode = static_cast<std::size_t>(command[offsetof(efa_aq_common_desc, opcode)]);
+  ++stats.admin_by_opcode[std::min(opcode, stats.admin_by_opcode.size() - 1)];
   const efa_aq_completion_status status = AdminCommands(*this).execute(command, response);
   if (status != EFA_AQ_COMPLETION_STATUS_SUCCESS) ++stats.admin_errors;
   return status;
@@ -55,7 +58,7 @@ efa_aq_completion_status Device::execute(std::span<const std::byte, kAdminEntryS
 
 void Device::reset() {
   forget_everything();
-  registers_->word(EFA_REG_DEV_CTL) = 0;
+  registers_->control(0);
 }
 
 /// What reset destroys (device-regs R5). Statistics and key generations survive: the latter so that
@@ -89,11 +92,32 @@ void Device::retire_generation(const MemoryRegion& region) {
 }
 
 Nanoseconds Device::run_timers() {
-  return aenq_->run_timers();
+  return std::min(aenq_->run_timers(), admin_queue_->run_timers());
 }
 
-void Device::inject_event(efa_aenq_group group, std::uint16_t syndrome) {
-  aenq_->push(group, syndrome);
+bool Device::inject_event(efa_aenq_group group, std::uint16_t syndrome) {
+  return aenq_->push(group, syndrome);
+}
+
+AdminFaults& Device::admin_faults() {
+  if (!admin_faults_) {
+    admin_faults_ = std::make_unique<AdminFaults>();
+    admin_queue_->set_faults(admin_faults_.get());
+  }
+  return *admin_faults_;
+}
+
+void Device::silence_keep_alive(bool silent) noexcept {
+  aenq_->silence_keep_alive(silent);
+}
+
+void Device::hold_reset(bool hold) noexcept {
+  registers_->hold_reset(hold);
+}
+
+Device::Population Device::population() const noexcept {
+  return {pds_.size(), uars_.size(), eqs_.size(), cqs_.size(),
+          mrs_.size(), qps_.size(),  ahs_.size(), counters_.size()};
 }
 
 MemoryRegion* Device::find_mr(std::uint32_t key) const noexcept {

@@ -66,6 +66,7 @@ struct UserAccessRegion {
 
 inline constexpr std::size_t kAdminEntrySize = 64;
 
+class AdminFaults;
 class AdminQueue;
 class AsyncEventQueue;
 class DoorbellPool;
@@ -106,8 +107,24 @@ class Device {
   /// clock's time; ~0 when nothing is planned.
   Nanoseconds run_timers();
 
-  /// Test mode: reports an event of `group` if the driver enabled it.
-  void inject_event(efa_aenq_group group, std::uint16_t syndrome);
+  /// Test mode: reports an event of `group` if the driver enabled it. True if it was reported.
+  bool inject_event(efa_aenq_group group, std::uint16_t syndrome);
+
+  /// Test mode: spoils admin commands. Armed faults survive a reset, so that a probe can be
+  /// spoiled.
+  AdminFaults& admin_faults();
+
+  /// Test mode: stops the keep-alive, or lets it go on.
+  void silence_keep_alive(bool silent) noexcept;
+
+  /// Test mode: the next reset does not end, until this is taken back.
+  void hold_reset(bool hold) noexcept;
+
+  /// How many objects of each kind exist.
+  struct Population {
+    std::size_t pds, uars, eqs, cqs, mrs, qps, ahs, event_counters;
+  };
+  Population population() const noexcept;
 
   // Lookups for the data path. Any value is allowed; nullptr when there is no such object.
   QueuePair* find_qp(std::uint32_t number) const noexcept { return qps_.find(number); }
@@ -171,6 +188,7 @@ class Device {
 
   struct Registers;
   std::unique_ptr<Registers> registers_;
+  std::unique_ptr<AdminFaults> admin_faults_;  ///< nullptr until one is armed
   std::unique_ptr<AdminQueue> admin_queue_;
   std::unique_ptr<AsyncEventQueue> aenq_;
   std::unique_ptr<DoorbellPool> doorbell_pool_;

@@ -105,7 +105,7 @@ void Device::write_register(std::uint32_t offset, std::uint32_t value) {
 /// Setting dev_reset destroys everything and holds the device there; clearing it ends the reset. A
 /// write of other bits alone means nothing.
 void Device::control(std::uint32_t value) {
-  registers_->word(EFA_REG_DEV_CTL) = value;
+  registers_->control(value);
   if (efa_reg_dev_ctl_dev_reset(value) != 0) forget_everything();
 }
 

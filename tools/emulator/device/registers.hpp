@@ -32,10 +32,26 @@ struct Device::Registers {
     word(EFA_REG_DEV_CTL) = control;
   }
 
-  bool in_reset() const noexcept { return efa_reg_dev_ctl_dev_reset(word(EFA_REG_DEV_CTL)) != 0; }
+  bool in_reset() const noexcept {
+    return efa_reg_dev_ctl_dev_reset(word(EFA_REG_DEV_CTL)) != 0 || caught_;
+  }
+
+  /// DEV_CTL was written.
+  void control(std::uint32_t value) noexcept {
+    word(EFA_REG_DEV_CTL) = value;
+    caught_ |= held_ && in_reset();
+  }
+
+  /// Test mode: a reset that begins from now on does not end.
+  void hold_reset(bool hold) noexcept {
+    held_ = hold;
+    caught_ &= hold;
+  }
 
  private:
   std::array<std::uint32_t, kBytes / sizeof(std::uint32_t)> words_{};
+  bool held_ = false;
+  bool caught_ = false;  ///< in a reset that does not end
 };
 
 }  // namespace efa::emu

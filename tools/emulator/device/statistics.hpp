@@ -2,6 +2,7 @@
 /// Device-wide counters behind GET_STATS (A9.14). They survive reset.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace efa::emu {
@@ -21,6 +22,7 @@ struct Statistics {
   // Management, not part of GET_STATS
   std::uint64_t admin_commands = 0, admin_errors = 0, admin_crc_errors = 0;
   std::uint64_t aenq_dropped = 0;
+  std::array<std::uint64_t, 32> admin_by_opcode{};  ///< the last one also counts all beyond it
 };
 
 }  // namespace efa::emu
