@@ -104,7 +104,7 @@ finish() {
 
 say "the $kind kernel from $(basename "$source_tree"): 10 to 20 minutes of CPU, once; log: $target/build.log"
 build=$target/kdir log=$target/build.log
-rm -rf "$build" "$target/lib"
+rm -rf "$build" "${target:?}/lib"
 mkdir -p "$build"
 : >"$log"
 make -s -C "$source_tree" O="$build" ARCH="$arch" CC="$cc" KCONFIG_ALLCONFIG="$config" allnoconfig >>"$log" 2>&1 ||
