@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-job dkms-deb test test-lab test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-job dkms-deb test test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -29,6 +29,9 @@ test-lab: ## tests of the VM lab itself (boots guests; some minutes)
 
 test-sanitizers: ## only the unit tests under ASan+UBSan and TSan
 	scripts/test.sh sanitizers
+
+test-kunit: ## KUnit suites of the driver, in seconds, on a user-mode kernel (built once: 10 minutes of CPU)
+	scripts/test-kunit.sh um
 
 test-fuzz-smoke: ## only the short run of the fuzzers (20 seconds each)
 	scripts/test.sh fuzz

@@ -38,7 +38,7 @@ cat > "$work.c" <<'PROBE'
 #define EFA_ASK(option) efa_option option = IS_ENABLED(CONFIG_##option);
 EFA_ASK(64BIT)
 EFA_ASK(CPU_LITTLE_ENDIAN)
-EFA_ASK(X86)
+EFA_ASK(X86_64)
 EFA_ASK(PCI_MSI)
 EFA_ASK(INFINIBAND)
 EFA_ASK(INFINIBAND_USER_ACCESS)
@@ -65,7 +65,7 @@ option() # NAME REMEDY
 }
 
 option 64BIT "a 64-bit kernel is needed."
-has "efa_option X86 = [^;]*1" || option CPU_LITTLE_ENDIAN "EFA exists on little-endian hosts only."
+has "efa_option X86_64 = [^;]*1" || option CPU_LITTLE_ENDIAN "EFA exists on little-endian hosts only."
 option PCI_MSI "EFA signals by MSI-X."
 option INFINIBAND "install a kernel with RDMA support."
 option INFINIBAND_USER_ACCESS "EFA is used through ib_uverbs."
