@@ -7,8 +7,11 @@
 #include "efa_trace.h"
 #include "efa_verbs.h"
 
-/* Larger pages do not fit API 0.1's page shift (A16 K12, device D17). */
-#define EFA_MR_PAGE_SIZES (((u64)SZ_2G << 1) - 1)
+/*
+ * Larger pages do not fit API 0.1's page shift (A16 K12, device D17); no host has smaller
+ * ones, and a device that claimed to have pages of a byte would get endless lists.
+ */
+#define EFA_MR_PAGE_SIZES (((u64)SZ_2G << 1) - SZ_4K)
 
 /* The verbs bits of the access rights are those of the device. */
 #define EFA_MR_PERMISSIONS (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ)

@@ -49,9 +49,9 @@ list_modules() {
 
 # Time in it advances only when everybody sleeps (time-travel), so time limits take none.
 run_um() {
-	timeout --kill-after=5 300 "$kernel/vmlinux" mem=512M time-travel=inf-cpu rootfstype=hostfs ro \
-		init="$root/tools/lab/um-kernel/init.sh" EFA_MODULES="$place/modules" \
-		printk.time=0 con=null con0=null </dev/null >"$log" 2>&1
+	timeout --kill-after=5 300 "$kernel/vmlinux" mem=512M time-travel=inf-cpu root=none rootfstype=hostfs \
+		rootflags=/ ro init="$root/tools/lab/um-kernel/init.sh" EFA_MODULES="$place/modules" \
+		printk.time=0 con=null con0=null,fd:1 </dev/null 2>&1 | cat >"$log"
 }
 
 run_debug() {

@@ -317,4 +317,5 @@ void mock_destroy(struct kunit *test)
 		efa_aq_exit(&mock->dev);
 	xa_destroy(&mock->dev.cqs);
 	put_device(&mock->dev.pdev->dev);
+	test->priv = NULL; /* cases with parameters share the test */
 }

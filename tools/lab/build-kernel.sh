@@ -13,7 +13,8 @@
 #   lib/modules/RELEASE
 #   kdir/       KDIR of module builds (make -C kdir M=...; for um with ARCH=um); refers to linux-source
 #
-# KERNEL_JOBS: jobs of make (the number of processors). KERNEL_SERIES: the linux-source package (6.1).
+# KERNEL_JOBS: jobs of make (the number of processors). KERNEL_NICE: their niceness (15).
+# KERNEL_SERIES: the linux-source package (6.1).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,7 +40,7 @@ esac
 config=$here/$kind-kernel/config
 
 kmake() {
-	nice -n 15 make -C "$build" ARCH="$arch" CC="$cc" KBUILD_BUILD_TIMESTAMP="@0" \
+	nice -n "${KERNEL_NICE:-15}" make -C "$build" ARCH="$arch" CC="$cc" KBUILD_BUILD_TIMESTAMP="@0" \
 		KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab "$@" >>"$log" 2>&1 ||
 		{ grep -m 5 -B 2 -A 12 -E 'error:|Error [0-9]|undefined reference' "$log" >&2 ||
 			tail -n 20 "$log" >&2; fail "make $* failed; all of it is in $log"; }
@@ -61,8 +62,8 @@ check_config() {
 trim_build() {
 	find "$build" \( -path "$build/scripts" -o -path "$build/tools" \) -prune -o \
 		-type f \( -name '*.o' -o -name '*.a' -o -name '*.cmd' -o -name '*.ko' -o -name '*.mod' \
-		-o -name '*.mod.c' -o -name 'vmlinux*' -o -name 'linux' -o -name '.tmp_*' -o -name 'System.map' \) \
-		-delete
+		-o -name '*.mod.c' -o -name 'vmlinux*' -o -name linux -o -name '.tmp_*' -o -name System.map \) \
+		-print0 | xargs -0 rm -f
 }
 
 # user + system seconds of this script's children so far.
@@ -104,9 +105,8 @@ finish() {
 
 say "the $kind kernel from $(basename "$source_tree"): 10 to 20 minutes of CPU, once; log: $target/build.log"
 build=$target/kdir log=$target/build.log
-rm -rf "$build" "${target:?}/lib"
+# What an interrupted build left is good: the folder's name stands for the configuration.
 mkdir -p "$build"
-: >"$log"
 make -s -C "$source_tree" O="$build" ARCH="$arch" CC="$cc" KCONFIG_ALLCONFIG="$config" allnoconfig >>"$log" 2>&1 ||
 	fail "the configuration failed; see $log"
 check_config
