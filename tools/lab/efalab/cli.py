@@ -42,7 +42,7 @@ def _plan(args):
                 emulator_arguments=tuple(emulator), smp=args.smp, memory=args.memory, iommu=args.iommu,
                 accelerator=args.accel, modules=tuple(args.module or ()),
                 kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
-                ssh=args.ssh, out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
+                ssh=args.ssh, snapshots=args.snapshot, out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
                 lifetime=getattr(args, "lifetime", 0))
 
 
@@ -124,6 +124,7 @@ def _guest_options(parser):
     add("--smp", type=int, default=1, metavar="N", help="CPUs of a guest (default 1)")
     add("--memory", type=int, default=1024, metavar="MIB", help="memory of a guest (default 1024)")
     add("--iommu", action="store_true", help="a virtual IOMMU: catches drivers that skip DMA mapping")
+    add("--snapshot", action="store_true", help="resume from a snapshot instead of booting (not with --iommu)")
     add("--accel", choices=("tcg", "kvm"), default="tcg", help="how QEMU runs the guest's code")
     add("--module", action="append", metavar="FILE.ko", help="load it, and what it needs, before the command")
     add("--ssh", action="store_true", help="sshd also when there is one guest only")

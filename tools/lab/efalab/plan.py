@@ -23,6 +23,7 @@ class Plan:
     kernel_arguments: tuple = ()
     qemu_arguments: tuple = ()
     ssh: bool = False
+    snapshots: bool = False  # resume where that is possible, instead of booting
     out: str = ""  # the folder that guests may write to; empty: one below the lab's own
     boot_limit: float = 60  # seconds
     lifetime: float = 3600  # seconds

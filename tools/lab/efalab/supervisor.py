@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import lines, ssh
+from . import lines, snapshot, ssh
 from .emulator import Emulator
 from .failure import LabError
 from .process import Process
@@ -73,15 +73,18 @@ class Supervisor:
         if plan.hosts > 2:
             self.helpers.append(Process("hub", [str(LAB_SCRIPT), "hub", str(self.folder), str(plan.hosts)],
                                         self.folder / "hub.log"))
+        state = snapshot.ensure(plan) if snapshot.usable(plan) else None
         for index, name in enumerate(plan.names):
             vm = self.vms[name] = Vm(plan, index, self.folder, out)
             if plan.networked or plan.ssh:
                 ssh.prepare(self.folder, vm.folder)
-            vm.start(emulator.devices(name) if emulator else (), emulator and emulator.control)
+            vm.start(emulator.devices(name) if emulator else (), emulator and emulator.control, state)
             agent = lines.Lines(vm.agent)
             self._watch(vm.agent, lambda vm=vm, agent=agent: self._hear(vm, agent))
             vm.pidfd = os.pidfd_open(vm.process.pid)
             self._watch(vm.pidfd, lambda vm=vm: self._vm_ended(vm))
+        for vm in self.vms.values():
+            vm.resume()
         self.boot_deadline = time.monotonic() + plan.time(plan.boot_limit)
 
     def _loop(self):
@@ -128,7 +131,7 @@ class Supervisor:
         for line in received:
             verb, *words = line.split()
             if verb == "hello":
-                vm.hello = True
+                vm.is_up()
                 self._announce_ready()
             elif verb == "done" and words[0] in self.jobs:
                 self._finish(words[0], {"status": int(words[1])})
