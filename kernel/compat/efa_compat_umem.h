@@ -83,7 +83,9 @@ static inline struct ib_umem *ib_umem_get_cq_buf(struct ib_device *device,
 	int err;
 
 	if (!by_va && !by_fd)
-		return NULL;
+		return uverbs_attr_is_valid(attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_LENGTH) ||
+		       uverbs_attr_is_valid(attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_OFFSET) ?
+		       ERR_PTR(-EINVAL) : NULL;
 	err = uverbs_copy_from(&length, attrs, UVERBS_ATTR_CREATE_CQ_BUFFER_LENGTH);
 	if (err)
 		return ERR_PTR(err == -ENOENT ? -EINVAL : err);
