@@ -3,6 +3,7 @@
 """Emulated devices in guests of the lab, without a driver."""
 
 import json
+import time
 import unittest
 
 from guests import KERNEL, lab
@@ -42,6 +43,18 @@ class Devices(unittest.TestCase):
     def test_behind_an_iommu_devices_are_in_a_translated_domain(self):
         done = run("cat /sys/bus/pci/devices/0000:01:00.0/iommu_group/type; nproc", "--iommu", "--smp", "2")
         self.assertEqual(done.stdout, "DMA\n2\n")
+
+    def test_guests_from_a_snapshot_have_devices_time_and_identities_of_their_own(self):
+        before = time.time()
+        done = run(f"""{LSPCI}; date +%s; cat /sys/class/net/eth0/address; ping -q -c 1 -W 10 host2 >/dev/null
+                       head -c 16 /dev/urandom | od -An -tx1""", "--snapshot", "--hosts", "2", "--on-all")
+        lines = [[line.split(": ", 1)[1] for line in done.stdout.splitlines() if line.startswith(name)]
+                 for name in ("host1", "host2")]
+        for device, clock, mac, number in lines:
+            self.assertEqual(device, "0000:01:00.0 1d0f:efa2")
+            self.assertLess(abs(int(clock) - before), 300)
+        self.assertNotEqual(lines[0][2], lines[1][2], "MAC")
+        self.assertNotEqual(lines[0][3], lines[1][3], "random numbers")
 
 
 if __name__ == "__main__":

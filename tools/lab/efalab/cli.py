@@ -18,7 +18,10 @@ def _setup(args):
     _need_tools()
     qemu.setup()
     for name in args.kernel or [kernels.DEFAULT]:
-        kernels.setup(name, args.update)
+        kernels.resolve(name, args.update)
+        if kernels.bootable(name):
+            kernels.setup(name)
+        headers.setup(name)
     return 0
 
 
@@ -177,7 +180,7 @@ def _parser():
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
-    setup = commands.add_parser("setup", help="download QEMU and kernels into the cache")
+    setup = commands.add_parser("setup", help="download QEMU, kernels and their headers into the cache")
     setup.add_argument("--kernel", action="append", metavar="K", help="a kernel (repeat; default 6.1)")
     setup.add_argument("--update", action="store_true", help="look for newer kernels")
     setup.set_defaults(act=_setup)

@@ -86,9 +86,14 @@ def archive_of(version):
     return Archive(NEWEST_VIEW if "+deb13" in version else STABLE_VIEW)
 
 
-def setup(name, update=False):
+def bootable(name):
+    """Debian's cloud flavours have no 9p, so they are for builds only (spec lab 2)."""
+    return split(name)[1] == "amd64"
+
+
+def setup(name):
     """A kernel of Debian's, downloaded if need be."""
-    version = resolve(name, update)
+    version = resolve(name)
     place = folder() / version
     with cache.building(place) as new:
         if new is not None:
@@ -167,8 +172,8 @@ def find(name):
         return of_folder(debug_folder())
     if os.sep in name:
         return of_folder(name)
-    if split(name)[1] != "amd64":
-        raise LabError(f"kernel {name} is for builds only: Debian's cloud flavours have no 9p (spec lab 2)")
+    if not bootable(name):
+        raise LabError(f"kernel {name} is for builds only: Debian's cloud flavours have no 9p")
     return setup(name)
 
 

@@ -90,7 +90,7 @@ class Supervisor:
     def _loop(self):
         while not self.leaving:
             for key, _ in self.selector.select(max(0.0, self._next_deadline() - time.monotonic())):
-                if key.fd in self.selector.get_map():  # an earlier event may have closed it
+                if self.selector.get_map().get(key.fd) == key:  # an earlier event may have closed it
                     key.data()
             self._check_deadlines(time.monotonic())
 
@@ -129,11 +129,11 @@ class Supervisor:
             self.selector.unregister(vm.agent)
             return
         for line in received:
-            verb, *words = line.split()
+            verb, *words = line.split() or [""]
             if verb == "hello":
                 vm.is_up()
                 self._announce_ready()
-            elif verb == "done" and words[0] in self.jobs:
+            elif verb == "done" and len(words) == 2 and words[0] in self.jobs:
                 self._finish(words[0], {"status": int(words[1])})
 
     def _vm_ended(self, vm):
