@@ -41,6 +41,13 @@ class Limits(LabTest):
         done = run("--timeout", "3", "--", "sh", "-c", "echo started; sleep 1000", check=124)
         self.assertEqual(done.stdout, "started\n")
 
+    def test_a_guest_whose_agent_hangs_is_ended(self):
+        """One CPU, taken for good by a real-time task: nothing else runs in the guest any more."""
+        done = run("--timeout", "2", "--", "sh", "-c",
+                   "echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c 'while :; do :; done'",
+                   check=124)
+        self.assertIn("host1 is stuck", done.stderr)
+
     def test_a_guest_that_does_not_boot_is_ended(self):
         done = run("--boot-timeout", "5", "--append", "rdinit=/bin/nothing", "--append", "panic=0", "--", "true")
         self.assertIn(done.returncode, (123, 125))

@@ -84,7 +84,8 @@ def _consoles(wiring):
 def _shares(wiring):
     words = []
     for tag, path, more in (("root", "/", ",readonly=on"), ("vm", wiring.folder, ""), ("out", wiring.out, "")):
-        words += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap{more}",
+        escaped = str(path).replace(",", ",,")
+        words += ["-fsdev", f"local,id={tag},path={escaped},security_model=none,multidevs=remap{more}",
                   "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
     return words
 
