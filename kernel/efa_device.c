@@ -251,8 +251,10 @@ int efa_device_start(struct efa_dev *dev, enum efa_reset_reason reason)
 	pci_set_master(dev->pdev);
 	efa_mmio_program(dev);
 	err = efa_reset(dev, reason);
-	if (err == -ETIME)
-		return -EPROBE_DEFER; /* it may not be up yet */
+	if (err == -ETIME) {
+		efa_info(dev, "it may not be up yet; it is tried again later\n");
+		return -EPROBE_DEFER;
+	}
 	if (!err)
 		err = efa_device_identify(dev);
 	if (!err)

@@ -29,6 +29,8 @@ static const char *efa_failure(const struct efa_dev *dev)
 {
 	if (dev->gone)
 		return "it left the PCI bus; its users are told";
+	if (READ_ONCE(dev->removing))
+		return "it does not answer while it is removed";
 	if (dev->fail_reason == EFA_RESET_REASON_OS_TRIGGER)
 		return "its PCI function was reset; its users are told, then it is restarted";
 	return "it does not answer; its users are told, then it is reset and restarted";

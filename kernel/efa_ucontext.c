@@ -58,9 +58,9 @@ int efa_alloc_ucontext(struct ib_ucontext *ib, struct ib_udata *udata)
 
 	err = efa_cmd_alloc_uar(dev, &ucontext->uarn);
 	if (err) {
-		efa_user_error(ib->device,
-			       "open: the device gave no user access region (%d); close other programs that use it",
-			       err);
+		efa_user_error(ib->device, "open: the device gave no user access region (%d); %s", err,
+			       err == -ENOMEM ? "close other programs that use it" :
+						"the kernel log says why");
 		goto err_count;
 	}
 
