@@ -8,10 +8,11 @@ _efa_emu_hosts() {
 _efa_emu_run() {
   local options="--hosts --devices-per-host --generation --topology --loss --reorder --duplicate
     --delay --jitter --bandwidth --seed --timeout --rnr-at --mode --stats --stats=text --stats=json
-    --stats-file --strict --help --"
+    --stats-file --copy-threads --strict --help --"
   case $3 in
     --generation) COMPREPLY=($(compgen -W "efa0 efa1 efa2 efa3 efa4" -- "$2")) ;;
     --mode) COMPREPLY=($(compgen -W "auto one-trap path" -- "$2")) ;;
+    --copy-threads) COMPREPLY=($(compgen -W "1 2" -- "$2")) ;;
     --topology | --stats-file) COMPREPLY=($(compgen -f -- "$2")) ;;
     --hosts | --devices-per-host | --loss | --reorder | --duplicate | --delay | --jitter | \
       --bandwidth | --seed | --timeout | --rnr-at) COMPREPLY=() ;;

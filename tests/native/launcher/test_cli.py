@@ -68,6 +68,7 @@ class Errors(Case):
         (("run", "--delay", "5", "--", "true"), "--delay: "),
         (("run", "--jitter", "1week", "--", "true"), "--jitter: "),
         (("run", "--timeout", "0", "--", "true"), "--timeout: "),
+        (("run", "--copy-threads", "3", "--", "true"), "--copy-threads: '3' is no number from 1"),
         (("run", "--bandwidth", "fast", "--", "true"), "--bandwidth: "),
         (("run", "--seed", "-1", "--", "true"), "--seed"),
         (("run", "--rnr-at", "host0", "--", "true"), "HOST:N[:COUNT]"),
@@ -134,7 +135,7 @@ class Information(Case):
         text = self.run_ok("run", "--help")
         for option in ("hosts", "devices-per-host", "generation", "topology", "loss", "reorder",
                        "duplicate", "delay", "jitter", "bandwidth", "seed", "timeout", "rnr-at",
-                       "mode", "stats", "stats-file", "strict"):
+                       "mode", "stats", "stats-file", "copy-threads", "strict"):
             self.assertIn(f"--{option}", text)
 
     def test_generations_are_listed(self):
@@ -169,7 +170,8 @@ class Command(Case):
         self.run_ok("run", "--hosts", "2", "--devices-per-host=2", "--generation", "efa1", "--loss",
                     "1%", "--reorder", "0.05", "--duplicate", "0", "--delay", "10us", "--jitter",
                     "1ms", "--bandwidth", "100", "--seed", "7", "--timeout", "3s", "--rnr-at",
-                    "host1:4:2", "--rnr-at", "host0:1", "--strict", "--", "true")
+                    "host1:4:2", "--rnr-at", "host0:1", "--strict", "--copy-threads", "1", "--",
+                    "true")
 
     def test_terminating_the_emulator_terminates_the_command(self):
         with subprocess.Popen([EFA_EMU, "run", "--", "sh", "-c",

@@ -27,6 +27,7 @@ constexpr const char* kUsage = "Usage: efa-emu run [OPTIONS] -- COMMAND [ARGUMEN
 
 struct Typed : CommonWords {
   std::string mode = "auto";
+  std::string copy_threads;
 };
 
 /// CLI11 does not know of the command after "--", which we split off before it looks.
@@ -37,6 +38,8 @@ void declare(CLI::App& app, Typed& typed) {
   declare_common(app, typed);
   declare_text(app, "--mode", typed.mode, "auto|one-trap|path",
                "How programs are led to the devices (auto)");
+  declare_text(app, "--copy-threads", typed.copy_threads, "N",
+               "Threads that may share a long copy: 1, or 2 where a core is free (2)");
 }
 
 Result<Mode> parse_mode(const std::string& text) {
@@ -51,6 +54,9 @@ Result<RunOptions> options_from(const Typed& typed) {
   RunOptions options;
   Assignments given;
   given.set("--mode", options.mode, parse_mode(typed.mode));
+  given.set_if_given(
+      "--copy-threads", typed.copy_threads, options.copy_threads,
+      [](const std::string& text) { return parse_number("--copy-threads", text, 1, 2); });
   given.set("--stats", options.stats, stats_format_from(typed));
   given.set("", options.topology, topology_from(typed));
   if (auto good = given.result(); !good) {

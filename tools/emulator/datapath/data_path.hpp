@@ -87,6 +87,9 @@ class DataPath final : public DataPathHooks, public Endpoint {
   DataPath(Device& device, Switch& fabric, unsigned host, Doorbells doorbells = Doorbells::kShared);
   ~DataPath() override;
 
+  /// Lets `helper` take part in long copies (Transfer::share_with).
+  void share_copies_with(CopyHelper* helper) noexcept { transfer_.share_with(helper); }
+
   /// One pass over all doorbells and unfinished transfers. True if anything was done.
   bool poll();
 

@@ -2,6 +2,7 @@
 #include "datapath/transfer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 namespace efa::emu {
@@ -11,6 +12,12 @@ namespace {
 // As long as a slice: every system call less counts for more than a warmer cache
 // (docs/benchmarks.md).
 constexpr std::size_t kBounceBytes = 1 << 20;
+// Two threads: pieces small enough for both to end at about the same time. Shorter transfers end
+// before a second thread would be awake.
+constexpr std::uint64_t kPartBytes = 256 << 10;
+constexpr std::uint64_t kShortestShared = 512 << 10;
+// Unit of promised ascending order (I10, F11): no two threads write to the same one.
+constexpr std::uint64_t kOrderedBlock = 128;
 
 /// The whole of a buffer of a DMA space as one pointer, if it is one mapped run.
 std::byte* contiguous_target(const Buffer& buffer) noexcept {
@@ -39,6 +46,18 @@ void copy_ascending(std::byte* to, const std::byte* from, std::uint64_t length) 
     __atomic_store_n(reinterpret_cast<std::uint64_t*>(to), word, __ATOMIC_RELEASE);
   }
   while (length != 0) byte();
+}
+
+/// True if no byte is certainly or possibly named on both sides.
+bool disjoint(const Buffer& from, const Buffer& to) noexcept {
+  constexpr std::size_t kComparisons = 1024;
+  if (from.space != to.space) return true;
+  if (from.segments.size() * to.segments.size() > kComparisons) return false;
+  for (const DmaSegment& source : from.segments)
+    for (const DmaSegment& target : to.segments)
+      if (source.addr < target.addr + target.length && target.addr < source.addr + source.length)
+        return false;
+  return true;
 }
 
 /// Writes `source` to all of `to`, directly where that is mapped.
@@ -88,24 +107,75 @@ CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   return through_bounce(from, to);
 }
 
-CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
-  if (bounce_.empty()) bounce_.resize(kBounceBytes);
-  if (from.length <= kBounceBytes) {
-    if (!from.space->gather(from.segments, bounce_.data())) return CopyResult::kSourceFault;
-    return place(to, bounce_.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
+void SegmentCursor::skip(std::uint64_t bytes) {
+  while (bytes != 0) {
+    const std::uint64_t step = std::min(bytes, segments_[index_].length - offset_);
+    offset_ += step;
+    bytes -= step;
+    if (offset_ == segments_[index_].length) {
+      ++index_;
+      offset_ = 0;
+    }
   }
-  SegmentCursor source(from.segments);
-  SegmentCursor target(to.segments);
-  for (std::uint64_t left = from.length; left != 0;) {
-    const std::uint64_t step = std::min<std::uint64_t>(left, kBounceBytes);
-    source.take(step, from_part_);
-    target.take(step, to_part_);
-    if (!from.space->gather(from_part_, bounce_.data())) return CopyResult::kSourceFault;
-    if (!place({to.space, to_part_, nullptr, step}, bounce_.data()))
-      return CopyResult::kTargetFault;
-    left -= step;
+}
+
+CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
+  if (helper_ == nullptr || from.length < kShortestShared || !disjoint(from, to))
+    return alone(from, to);
+  const bool share = helper_->policy().share_next();
+  const auto start = std::chrono::steady_clock::now();
+  const CopyResult result = share ? shared(from, to) : alone(from, to);
+  const std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
+  helper_->policy().took(share, from.length, static_cast<Nanoseconds>(time.count()));
+  return result;
+}
+
+CopyResult Transfer::alone(const Buffer& from, const Buffer& to) {
+  std::vector<std::byte>& bounce = workers_[0].bounce;
+  if (bounce.size() < kBounceBytes) bounce.resize(kBounceBytes);
+  if (from.length <= kBounceBytes) {
+    if (!from.space->gather(from.segments, bounce.data())) return CopyResult::kSourceFault;
+    return place(to, bounce.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
+  }
+  for (std::uint64_t at = 0; at < from.length; at += kBounceBytes) {
+    const std::uint64_t length = std::min<std::uint64_t>(from.length - at, kBounceBytes);
+    const CopyResult result = move_part(from, to, at, length, workers_[0]);
+    if (result != CopyResult::kDone) return result;
   }
   return CopyResult::kDone;
+}
+
+/// As after alone(), bytes before the fault are copied; of those after it some may be, too.
+CopyResult Transfer::shared(const Buffer& from, const Buffer& to) {
+  const std::uint64_t lead = to.segments[0].addr % kOrderedBlock;
+  const auto boundary = [&](std::uint64_t part) {
+    return part == 0 ? 0 : std::min(part * kPartBytes - lead, from.length);
+  };
+  const auto parts = static_cast<unsigned>((from.length + lead + kPartBytes - 1) / kPartBytes);
+  results_.assign(parts, CopyResult::kDone);
+  for (Worker& worker : workers_)
+    if (worker.bounce.size() < kPartBytes) worker.bounce.resize(kPartBytes);
+  const auto job = [&](unsigned part, unsigned worker) {
+    const std::uint64_t begin = boundary(part), end = boundary(part + 1);
+    results_[part] = move_part(from, to, begin, end - begin, workers_[worker]);
+  };
+  helper_->run(parts, job);
+  const auto fault =
+      std::ranges::find_if(results_, [](CopyResult result) { return result != CopyResult::kDone; });
+  return fault == results_.end() ? CopyResult::kDone : *fault;
+}
+
+/// Through the worker's bounce buffer, which has room.
+CopyResult Transfer::move_part(const Buffer& from, const Buffer& to, std::uint64_t offset,
+                               std::uint64_t length, Worker& worker) {
+  SegmentCursor source(from.segments), target(to.segments);
+  source.skip(offset);
+  target.skip(offset);
+  source.take(length, worker.from_part);
+  target.take(length, worker.to_part);
+  if (!from.space->gather(worker.from_part, worker.bounce.data())) return CopyResult::kSourceFault;
+  const Buffer part{to.space, worker.to_part, nullptr, length};
+  return place(part, worker.bounce.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
 }
 
 }  // namespace efa::emu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Moves payload between two hosts' memories: one copy when either side is mapped here, two
-/// (through a cache-sized bounce buffer) when neither is.
+/// (through a bounce buffer) when neither is. Two threads share the long ones of these.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "datapath/copy_helper.hpp"
 #include "device/dma_space.hpp"
 
 namespace efa::emu {
@@ -28,12 +29,27 @@ class Transfer {
   /// copied, as a real device would.
   CopyResult copy(const Buffer& from, const Buffer& to);
 
- private:
-  CopyResult through_bounce(const Buffer& from, const Buffer& to);
+  /// Lets `helper` take part in long copies; nullptr: none does. The DMA spaces must then allow
+  /// gather(), scatter() and map() in two threads at once.
+  void share_with(CopyHelper* helper) noexcept { helper_ = helper; }
 
-  std::vector<std::byte> bounce_;
-  std::vector<DmaSegment> from_part_;
-  std::vector<DmaSegment> to_part_;
+ private:
+  /// What one thread needs to move a part.
+  struct Worker {
+    std::vector<std::byte> bounce;
+    std::vector<DmaSegment> from_part;
+    std::vector<DmaSegment> to_part;
+  };
+
+  CopyResult through_bounce(const Buffer& from, const Buffer& to);
+  CopyResult alone(const Buffer& from, const Buffer& to);
+  CopyResult shared(const Buffer& from, const Buffer& to);
+  static CopyResult move_part(const Buffer& from, const Buffer& to, std::uint64_t offset,
+                              std::uint64_t length, Worker& worker);
+
+  CopyHelper* helper_ = nullptr;
+  Worker workers_[CopyHelper::kWorkers];
+  std::vector<CopyResult> results_;  ///< of the parts of a shared copy
 };
 
 /// Walks over segments and cuts off runs of a wanted length.
@@ -43,6 +59,8 @@ class SegmentCursor {
 
   /// Replaces `out` by the next `bytes` bytes. Precondition: that many are left.
   void take(std::uint64_t bytes, std::vector<DmaSegment>& out);
+  /// Passes over the next `bytes` bytes, under the same condition.
+  void skip(std::uint64_t bytes);
 
  private:
   std::span<const DmaSegment> segments_;

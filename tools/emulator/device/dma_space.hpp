@@ -21,7 +21,8 @@ struct DmaSegment {
 enum class Access : std::uint8_t { kRead, kWrite };
 
 /// Translates and accesses the memory of one host function. Every method takes untrusted addresses
-/// and refuses what the front end did not make accessible. Not thread-safe: engine thread only.
+/// and refuses what the front end did not make accessible. Engine thread only, unless a front end
+/// lets a copy helper take part (datapath/copy_helper.hpp).
 class DmaSpace {
  public:
   virtual ~DmaSpace() = default;

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,7 +59,7 @@ void prefer_short_turns() noexcept {
   struct {
     std::uint32_t size = 48, policy = SCHED_OTHER;
     std::uint64_t flags = 0;
-    std::int32_t nice = 0;
+    std::int32_t nice = ::getpriority(PRIO_PROCESS, 0);  // what the user chose stays
     std::uint32_t priority = 0;
     std::uint64_t runtime = 100'000, deadline = 0, period = 0;
   } attributes;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "datapath/copy_helper.hpp"
 #include "engine/identity.hpp"
 #include "engine/monotonic_clock.hpp"
 #include "engine/pacing.hpp"
@@ -50,6 +51,7 @@ class Engine {
   const RunOptions& options_;
   MonotonicClock clock_;
   Switch fabric_;
+  CopyHelper helper_{prefer_short_turns};
   std::vector<std::unique_ptr<NativeDriver>> drivers_;
   std::vector<ServedDevice> served_;
   std::vector<ReportedDevice> reported_;
@@ -75,6 +77,7 @@ Result<void> Engine::start() {
       const DeviceIdentity identity = identity_of(h, d);
       drivers_.push_back(
           std::make_unique<NativeDriver>(*profile, identity, options_.device, fabric_, h));
+      if (options_.copy_threads > 1) drivers_.back()->data_path().share_copies_with(&helper_);
       const std::string name = fmt::format("efa_{}", d);
       host.devices.push_back({index, name, identity.gid, identity.guid, profile->pci_device});
       served_.push_back({drivers_.back().get(), fmt::format("{} {}", spec.name, name)});

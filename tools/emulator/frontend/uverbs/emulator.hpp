@@ -16,6 +16,7 @@ struct RunOptions {
   Topology topology;
   Mode mode = Mode::kAuto;
   DeviceOptions device;
+  unsigned copy_threads = 2;  ///< that may share a long copy: 1 or 2
   StatsFormat stats = StatsFormat::kNone;
   std::string stats_file;  ///< empty = standard error
   std::vector<std::string> command;

@@ -66,29 +66,31 @@ std::byte* NativeDmaSpace::map(DmaAddr addr, std::size_t length) noexcept {
 /// Hands runs of segments that belong to one process to `transfer` as one vectored call each.
 template <class Transfer>
 bool NativeDmaSpace::vectored(std::span<const DmaSegment> segments, Transfer&& transfer) noexcept {
+  thread_local std::vector<iovec> vector;  // the copy helper comes here, too
   for (std::size_t i = 0; i < segments.size();) {
     const Space* space = find(segments[i].addr);
     if (space == nullptr) return false;
     std::size_t bytes = 0;
-    vector_.clear();
+    vector.clear();
     do {
-      vector_.push_back({reinterpret_cast<void*>(segments[i].addr & kOffsetMask),
-                         static_cast<std::size_t>(segments[i].length)});
+      vector.push_back({reinterpret_cast<void*>(segments[i].addr & kOffsetMask),
+                        static_cast<std::size_t>(segments[i].length)});
       bytes += segments[i].length;
       ++i;
-    } while (space->process && vector_.size() < IOV_MAX && i < segments.size() &&
+    } while (space->process && vector.size() < IOV_MAX && i < segments.size() &&
              find(segments[i].addr) == space);
-    if (!transfer(*space, segments[i - 1].addr, bytes)) return false;
+    if (!transfer(*space, segments[i - 1].addr, bytes, vector)) return false;
   }
   return true;
 }
 
 bool NativeDmaSpace::gather(std::span<const DmaSegment> from, std::byte* out) noexcept {
-  return vectored(from, [&](const Space& space, DmaAddr addr, std::size_t bytes) {
+  return vectored(from, [&](const Space& space, DmaAddr addr, std::size_t bytes,
+                            const std::vector<iovec>& vector) {
     bool good;
     if (space.process) {
-      good = vector_.size() == 1 ? space.process->read(addr & kOffsetMask, out, bytes)
-                                 : space.process->read_vector(vector_, out, bytes);
+      good = vector.size() == 1 ? space.process->read(addr & kOffsetMask, out, bytes)
+                                : space.process->read_vector(vector, out, bytes);
     } else {
       const std::byte* source = map(addr, bytes);
       good = source != nullptr;
@@ -100,10 +102,11 @@ bool NativeDmaSpace::gather(std::span<const DmaSegment> from, std::byte* out) no
 }
 
 bool NativeDmaSpace::scatter(std::span<const DmaSegment> to, const std::byte* in) noexcept {
-  return vectored(to, [&](const Space& space, DmaAddr addr, std::size_t bytes) {
+  return vectored(to, [&](const Space& space, DmaAddr addr, std::size_t bytes,
+                          const std::vector<iovec>& vector) {
     bool good;
     if (space.process) {
-      good = space.process->write_vector(vector_, in, bytes);
+      good = space.process->write_vector(vector, in, bytes);
     } else {
       std::byte* target = map(addr, bytes);
       good = target != nullptr;

@@ -51,7 +51,6 @@ class NativeDmaSpace final : public DmaSpace {
 
   std::vector<Space> spaces_{1};  ///< by number; number 0 stays empty
   std::vector<std::uint16_t> free_;
-  std::vector<iovec> vector_;
 };
 
 }  // namespace efa::emu
