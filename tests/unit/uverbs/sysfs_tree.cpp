@@ -9,6 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <vector>
+
+#include "frontend/uverbs/hw_counters.hpp"
 
 namespace efa::emu {
 namespace {
@@ -136,6 +139,118 @@ TEST(SysfsErrors, AnUnwritablePlaceIsNamed) {
   const auto written = write_sysfs_tree("/proc/no-such-place", two_device_host());
   ASSERT_FALSE(written);
   EXPECT_THAT(written.error().text(), ::testing::HasSubstr("/proc/no-such-place"));
+}
+
+/// Names of A10, in its order. A second statement of them on purpose.
+const std::vector<std::string> kDeviceCounters = {
+    "submitted_cmds",  "completed_cmds",     "cmds_err",      "no_completion_cmds",
+    "keep_alive_rcvd", "alloc_pd_err",       "create_qp_err", "create_cq_err",
+    "reg_mr_err",      "alloc_ucontext_err", "create_ah_err", "mmap_err"};
+const std::vector<std::string> kPortCounters = {"tx_bytes",
+                                                "tx_pkts",
+                                                "rx_bytes",
+                                                "rx_pkts",
+                                                "rx_drops",
+                                                "send_bytes",
+                                                "send_wrs",
+                                                "recv_bytes",
+                                                "recv_wrs",
+                                                "rdma_read_wrs",
+                                                "rdma_read_bytes",
+                                                "rdma_read_wr_err",
+                                                "rdma_read_resp_bytes",
+                                                "rdma_write_wrs",
+                                                "rdma_write_bytes",
+                                                "rdma_write_wr_err",
+                                                "rdma_write_recv_bytes",
+                                                "retrans_bytes",
+                                                "retrans_pkts",
+                                                "retrans_timeout_events",
+                                                "unresponsive_remote_events",
+                                                "impaired_remote_conn_events"};
+
+TEST_F(SysfsTree, HasTheCountersOfTheDriver) {
+  const std::pair<std::string, std::vector<std::string>> folders[] = {
+      {"class/infiniband/efa_1/hw_counters", kDeviceCounters},
+      {"class/infiniband/efa_1/ports/1/hw_counters", kPortCounters},
+  };
+  for (const auto& [folder, counters] : folders) {
+    std::set<std::string> expected(counters.begin(), counters.end());
+    expected.insert("lifespan");
+    EXPECT_EQ(names(folder), expected);
+    for (const std::string& counter : counters) EXPECT_EQ(line(folder + "/" + counter), "0");
+    EXPECT_EQ(line(folder + "/lifespan"), "10");
+  }
+}
+
+TEST(HwCounters, AreListedInTheKernelsOrder) {
+  std::vector<std::string> device, port;
+  for (const DeviceCounter& counter : device_counters()) device.push_back(counter.name);
+  for (const PortCounter& counter : port_counters()) port.push_back(counter.name);
+  EXPECT_EQ(device, kDeviceCounters);
+  EXPECT_EQ(port, kPortCounters);
+}
+
+TEST_F(SysfsTree, ShowsCountersThatChanged) {
+  DriverCounters driver;
+  Statistics device;
+  HwCounterFiles files(ib_device_path(root_, two_device_host(), 0), driver, device);
+  std::ifstream kept(root_ / "class/infiniband/efa_0/ports/1/hw_counters/tx_bytes");
+  driver.create_qp_err = 7;
+  device.tx_bytes = 999;
+  device.impaired_remote_conn_events = ~std::uint64_t{0};
+  files.refresh();
+  EXPECT_EQ(line("class/infiniband/efa_0/hw_counters/create_qp_err"), "7");
+  EXPECT_EQ(line("class/infiniband/efa_0/hw_counters/create_cq_err"), "0");
+  EXPECT_EQ(line("class/infiniband/efa_0/ports/1/hw_counters/tx_bytes"), "999");
+  EXPECT_EQ(line("class/infiniband/efa_0/ports/1/hw_counters/impaired_remote_conn_events"),
+            "18446744073709551615");
+  EXPECT_EQ(line("class/infiniband/efa_1/ports/1/hw_counters/tx_bytes"), "0");
+  device.tx_bytes = 1000;
+  files.refresh();
+  std::string text;
+  std::getline(kept, text);
+  EXPECT_EQ(text, "1000") << "also in a file that was opened before";
+}
+
+TEST_F(SysfsTree, DoesWithoutCountersThatAProgramRemoved) {
+  DriverCounters driver;
+  Statistics device;
+  HwCounterFiles files(ib_device_path(root_, two_device_host(), 0), driver, device);
+  fs::remove_all(root_ / "class/infiniband/efa_0/hw_counters");
+  driver.submitted_cmds = device.rx_pkts = 1;
+  files.refresh();
+  EXPECT_EQ(line("class/infiniband/efa_0/ports/1/hw_counters/rx_pkts"), "1");
+}
+
+constexpr Nanoseconds kMs = 1'000'000;
+
+TEST(CounterRefresh, IsNotDueWithoutAChange) {
+  CounterRefresh refresh;
+  EXPECT_FALSE(refresh.due(1000 * kMs, ~Nanoseconds{0}));
+  refresh.changed();
+  EXPECT_TRUE(refresh.due(1000 * kMs, 0));
+  refresh.refreshed(1000 * kMs, 1000 * kMs);
+  EXPECT_FALSE(refresh.due(2000 * kMs, ~Nanoseconds{0}));
+}
+
+TEST(CounterRefresh, ComesALifespanAfterTheLastOrBeforeAPause) {
+  CounterRefresh refresh;
+  refresh.refreshed(1000 * kMs, 1000 * kMs);
+  refresh.changed();
+  EXPECT_FALSE(refresh.due(1009 * kMs, 0));
+  EXPECT_FALSE(refresh.due(1009 * kMs, kMs / 2));
+  EXPECT_TRUE(refresh.due(1010 * kMs, 0));
+  EXPECT_TRUE(refresh.due(1009 * kMs, 5 * kMs)) << "would be late after the pause";
+  EXPECT_TRUE(refresh.due(1000 * kMs, ~Nanoseconds{0}));
+}
+
+TEST(CounterRefresh, TakesNoMoreThanAFiftiethOfTheTime) {
+  CounterRefresh refresh;
+  refresh.refreshed(1000 * kMs, 1002 * kMs);
+  refresh.changed();
+  EXPECT_FALSE(refresh.due(1101 * kMs, 0));
+  EXPECT_TRUE(refresh.due(1102 * kMs, 0));
 }
 
 }  // namespace

@@ -16,19 +16,6 @@
 namespace efa::emu {
 namespace {
 
-Result<std::uint64_t> parse_number(const char* option, const std::string& text, std::uint64_t least,
-                                   std::uint64_t most) {
-  std::uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || stop != end || number < least || number > most) {
-    return fail(EINVAL,
-                fmt::format("{}: '{}' is no number from {} to {}", option, text, least, most),
-                "write it in decimal digits");
-  }
-  return number;
-}
-
 Result<std::string> known_generation(const std::string& name) {
   if (find_profile(name) != nullptr) {
     return name;
@@ -146,6 +133,19 @@ Result<Nanoseconds> parse_timeout(const std::string& text) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> parse_number(const char* option, const std::string& text, std::uint64_t least,
+                                   std::uint64_t most) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || number < least || number > most) {
+    return fail(EINVAL,
+                fmt::format("{}: '{}' is no number from {} to {}", option, text, least, most),
+                "write it in decimal digits");
+  }
+  return number;
+}
 
 CLI::Option* declare_text(CLI::App& app, const char* name, std::string& value, const char* type,
                           const char* description) {

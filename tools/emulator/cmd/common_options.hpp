@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ void declare_common(CLI::App& app, CommonWords& words);
 /// Adds one option with a value.
 CLI::Option* declare_text(CLI::App& app, const char* name, std::string& value, const char* type,
                           const char* description);
+
+/// A whole number from `least` to `most` in decimal digits.
+Result<std::uint64_t> parse_number(const char* option, const std::string& text, std::uint64_t least,
+                                   std::uint64_t most);
 
 /// The hosts and what lies between them, checked.
 Result<Topology> topology_from(const CommonWords& words);

@@ -134,7 +134,9 @@ int Context::serve(Call& call) {
   const bool opens = method->handler == &Context::get_context;
   const bool probes = method->handler == &Context::invoke_write;
   if (!opened_ && !opens && !probes) return EINVAL;
-  return (this->*method->handler)(call);
+  const int error = (this->*method->handler)(call);
+  if (error != 0 && call.failures != nullptr) ++*call.failures;
+  return error;
 }
 
 int Context::invoke_write(Call& call) {

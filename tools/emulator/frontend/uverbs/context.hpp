@@ -41,6 +41,8 @@ struct Call {
   const std::shared_ptr<Process>& caller;
   DescriptorExchange& descriptors;
   bool net_raw = false;  ///< caller has CAP_NET_RAW
+  /// Where a failure counts; set where the core's checks end and the driver's begin (verbs A8).
+  std::uint64_t* failures = nullptr;
 
   // INVOKE_WRITE: the legacy command's structures are attributes too.
   int core_in(Input& in) { return attributes.input(UVERBS_ATTR_CORE_IN, in); }

@@ -68,6 +68,7 @@ std::uint32_t user_caps(const DeviceAttributes& attributes, bool events) noexcep
 
 int Context::get_context(Call& call) {
   if (opened_) return EINVAL;
+  call.failures = &driver_.counters().alloc_ucontext_err;
   Input in;
   if (const int error = call.uhw_in(in)) return error;
   // Unknown bits, reserved bytes and any length are accepted (A3).

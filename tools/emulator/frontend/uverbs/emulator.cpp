@@ -17,6 +17,7 @@
 #include "engine/pacing.hpp"
 #include "engine/stats_report.hpp"
 #include "fabric/switch.hpp"
+#include "frontend/uverbs/hw_counters.hpp"
 #include "frontend/uverbs/native_driver.hpp"
 #include "frontend/uverbs/uverbs_server.hpp"
 
@@ -41,12 +42,14 @@ class Engine {
 
  private:
   Result<void> start();
+  void watch_counters();
   void watch(int fd, std::uint64_t data);
   bool pass();
   void look(Nanoseconds wait);
   void handle_listener();
   void handle_signals();
   bool anything_to_watch() const;
+  void refresh_counters(Nanoseconds pause);
 
   const RunOptions& options_;
   MonotonicClock clock_;
@@ -61,6 +64,8 @@ class Engine {
   int signals_ = -1;
   bool ended_ = false;
   Pacing pacing_{clock_};
+  std::vector<HwCounterFiles> counter_files_;
+  CounterRefresh counter_refresh_;
 };
 
 Result<void> Engine::start() {
@@ -89,6 +94,7 @@ Result<void> Engine::start() {
   auto launcher = Launcher::create(std::move(hosts), options_.mode);
   if (!launcher) return tl::unexpected(launcher.error());
   launcher_ = std::move(*launcher);
+  watch_counters();
   if (auto started = launcher_->start(options_.command); !started) return started;
 
   // After the start: the command must not inherit a blocked mask.
@@ -102,6 +108,23 @@ Result<void> Engine::start() {
   watch(launcher_->listener().fd(), kListenerEvent);
   server_ = std::make_unique<UverbsServer>(served_, *launcher_, epoll_);
   return {};
+}
+
+void Engine::watch_counters() {
+  auto driver = drivers_.begin();
+  for (std::size_t host = 0; host < options_.topology.hosts.size(); ++host)
+    for (std::size_t d = 0; d < options_.topology.hosts[host].devices; ++d, ++driver)
+      counter_files_.emplace_back(launcher_->device_directory(host, d), (*driver)->counters(),
+                                  (*driver)->device().stats);
+  counter_refresh_.changed();  // the drivers' own start
+}
+
+/// Called before a pause and now and then between passes.
+void Engine::refresh_counters(Nanoseconds pause) {
+  const Nanoseconds now = clock_.now();
+  if (!counter_refresh_.due(now, pause)) return;
+  for (HwCounterFiles& files : counter_files_) files.refresh();
+  counter_refresh_.refreshed(now, clock_.now());
 }
 
 void Engine::watch(int fd, std::uint64_t data) {
@@ -148,7 +171,10 @@ void Engine::look(Nanoseconds wait) {
     else  // no task with the filter is left: the listener would say so for ever
       ::epoll_ctl(epoll_, EPOLL_CTL_DEL, launcher_->listener().fd(), nullptr);
   }
-  if (count > 0) pacing_.worked();
+  if (count > 0) {
+    pacing_.worked();
+    counter_refresh_.changed();
+  }
 }
 
 void Engine::handle_listener() {
@@ -173,18 +199,23 @@ Result<int> Engine::run() {
   if (launcher_->reap()) ended_ = true;
   unsigned passes = 0;
   while (!ended_) {
-    if (pass()) {
+    const bool worked = pass();
+    if (worked) {
       pacing_.worked();
-      if (++passes % kPassesPerLook == 0) look(0);
-      continue;
+      counter_refresh_.changed();
     }
-    const Nanoseconds wait = pacing_.waiting_time(anything_to_watch(), fabric_.next_due());
+    const Nanoseconds wait =
+        worked ? 0 : pacing_.waiting_time(anything_to_watch(), fabric_.next_due());
     if (wait != 0) {
+      refresh_counters(wait);
       look(wait);
       continue;
     }
-    if (++passes % kPassesPerLook == 0) look(0);
-    pacing_.yield();
+    if (++passes % kPassesPerLook == 0) {
+      refresh_counters(0);
+      look(0);
+    }
+    if (!worked) pacing_.yield();
   }
   launcher_->end_descendants();
   write_stats(options_.stats, options_.stats_file, reported_, fabric_);

@@ -9,13 +9,14 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <utility>
+
+#include "frontend/uverbs/kernel_needs.hpp"
 
 namespace efa::emu {
 namespace {
@@ -114,17 +115,6 @@ void append(std::vector<sock_filter>& program, const FilterRule& rule) {
 
 int seccomp(unsigned operation, unsigned flags, void* argument) {
   return static_cast<int>(syscall(SYS_seccomp, operation, flags, argument));
-}
-
-std::string kernel_release() {
-  utsname name{};
-  uname(&name);
-  return name.release;
-}
-
-tl::unexpected<Error> kernel_lacks(int error, const char* feature) {
-  return fail(error, fmt::format("this kernel ({}) lacks {}", kernel_release(), feature),
-              "native mode needs Linux 5.14 or newer with CONFIG_SECCOMP_FILTER");
 }
 
 tl::unexpected<Error> explain_refusal(int error) {

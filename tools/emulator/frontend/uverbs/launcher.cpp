@@ -16,11 +16,13 @@
 
 #include "frontend/uverbs/filter.hpp"
 #include "frontend/uverbs/host_shell.hpp"
+#include "frontend/uverbs/kernel_needs.hpp"
 #include "frontend/uverbs/launcher_channel.hpp"
 #include "frontend/uverbs/launcher_descendants.hpp"
 #include "frontend/uverbs/path_calls.hpp"
 #include "frontend/uverbs/private_dev.hpp"
 #include "frontend/uverbs/run_directory.hpp"
+#include "frontend/uverbs/sysfs_tree.hpp"
 
 namespace efa::emu {
 namespace {
@@ -162,6 +164,9 @@ Result<std::unique_ptr<Launcher>> Launcher::create(std::vector<LaunchedHost> hos
   if (auto alone = refuse_nesting(); !alone) {
     return tl::unexpected<Error>(alone.error());
   }
+  if (auto able = check_kernel(); !able) {
+    return tl::unexpected<Error>(able.error());
+  }
   if (hosts.empty()) {
     return fail(EINVAL, "there is no host to run the command on", "describe at least one host");
   }
@@ -238,6 +243,11 @@ Result<void> Launcher::start(const std::vector<std::string>& command) {
   }
   state_->listener = NotifyListener(*listener);
   return {};
+}
+
+std::string Launcher::device_directory(std::size_t host, std::size_t device) const {
+  const LaunchedHost& described = state_->hosts[host];
+  return ib_device_path(sysfs_path(state_->directory.path(), described.name), described, device);
 }
 
 NotifyListener& Launcher::listener() noexcept {

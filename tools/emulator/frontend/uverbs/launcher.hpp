@@ -49,6 +49,9 @@ class Launcher {
   /// does not exist, the kernel cannot do it or another emulator surrounds us.
   Result<void> start(const std::vector<std::string>& command);
 
+  /// Directory of RDMA device `device` of host `host` in that host's sysfs tree.
+  std::string device_directory(std::size_t host, std::size_t device) const;
+
   NotifyListener& listener() noexcept;
   Mode mode() const noexcept;  ///< never kAuto
 

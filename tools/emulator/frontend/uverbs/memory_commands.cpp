@@ -50,6 +50,7 @@ unsigned best_page_shift(std::uint64_t va, std::uint64_t iova) noexcept {
 }  // namespace
 
 int Context::alloc_pd(Call& call) {
+  call.failures = &driver_.counters().alloc_pd_err;
   if (const int error = refuse_private_input(call)) return error;
   efa_alloc_pd_cmd command{};
   efa_alloc_pd_resp allocated{};
@@ -95,6 +96,7 @@ int Context::create_ah(Call& call) {
   if (request.attr.port_num != 1) return EINVAL;
   PdObject* pd = find<PdObject>(request.pd_handle);
   if (pd == nullptr) return EINVAL;
+  call.failures = &driver_.counters().create_ah_err;
   if (const int error = refuse_private_input(call)) return error;
 
   efa_create_ah_cmd command{};
@@ -173,8 +175,9 @@ int Context::reg_mr(Call& call) {
   return error;
 }
 
-/// The driver's checks of a registration.
+/// The first of the driver's checks of a registration.
 int Context::check_mr(Call& call, std::uint32_t access) {
+  call.failures = &driver_.counters().reg_mr_err;
   if (const int error = refuse_private_input(call)) return error;
   std::uint32_t supported = kAccessLocalWrite | kAccessOptionalRange;
   if (driver_.attributes().has(EFA_DEVICE_ATTR_RDMA_READ_MASK)) supported |= kAccessRemoteRead;

@@ -71,7 +71,11 @@ NativeDriver::~NativeDriver() {
 
 int NativeDriver::run(std::span<const std::byte, kAdminEntrySize> command,
                       std::span<std::byte, kAdminEntrySize> response) {
-  return errno_of(device_->execute(command, response));
+  ++counters_.submitted_cmds;
+  const int error = errno_of(device_->execute(command, response));
+  ++counters_.completed_cmds;
+  if (error != 0) ++counters_.cmds_err;
+  return error;
 }
 
 template <class Block>

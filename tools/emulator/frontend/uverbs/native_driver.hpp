@@ -13,6 +13,7 @@
 
 #include "datapath/data_path.hpp"
 #include "device/device.hpp"
+#include "frontend/uverbs/driver_counters.hpp"
 #include "frontend/uverbs/native_dma_space.hpp"
 #include "frontend/uverbs/queue_memory.hpp"
 
@@ -40,6 +41,7 @@ class NativeDriver final : public InterruptSink {
   Device& device() noexcept { return *device_; }
   DataPath& data_path() noexcept { return *data_path_; }
   NativeDmaSpace& memory() noexcept { return memory_; }
+  DriverCounters& counters() noexcept { return counters_; }
   const DeviceAttributes& attributes() const noexcept { return attributes_; }
 
   /// Executes a typed admin command. Returns 0 or the errno of verbs A8.9.
@@ -92,6 +94,7 @@ class NativeDriver final : public InterruptSink {
   std::unique_ptr<Device> device_;
   std::unique_ptr<DataPath> data_path_;
   DeviceAttributes attributes_;
+  DriverCounters counters_;
   std::vector<std::unique_ptr<Eq>> eqs_;
   bool interrupted_ = false;
   std::unordered_map<std::uint16_t, EventHandler> handlers_;

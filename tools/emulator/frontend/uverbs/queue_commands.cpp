@@ -106,8 +106,10 @@ int Context::create_cq(Call& call) {
     channel = found->second.get();
   }
   if (flags != 0) return EOPNOTSUPP;
+  if (cqe == 0) return EINVAL;
+  call.failures = &driver_.counters().create_cq_err;
   const efa_queue_attr_1& limits = driver_.attributes().queues;
-  if (cqe == 0 || cqe > limits.max_cq_depth) return EINVAL;
+  if (cqe > limits.max_cq_depth) return EINVAL;
 
   efa_uabi_create_cq request{};
   if (const int error = read_private(call, kCreateCqMinimum, request)) return error;
@@ -265,8 +267,11 @@ int Context::create_qp(Call& call) {
   CqObject* send_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE));
   CqObject* recv_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE));
   if (type == kQpTypeRawPacket && !call.net_raw) return EPERM;
-  if (type != kQpTypeUd && type != kQpTypeDriver) return EOPNOTSUPP;
-  if (pd == nullptr || send_cq == nullptr || recv_cq == nullptr) return EINVAL;
+  const bool known_type = type == kQpTypeUd || type == kQpTypeDriver;
+  if (pd == nullptr || send_cq == nullptr || recv_cq == nullptr)
+    return known_type ? EINVAL : EOPNOTSUPP;
+  call.failures = &driver_.counters().create_qp_err;
+  if (!known_type) return EOPNOTSUPP;
 
   const DeviceAttributes& device = driver_.attributes();
   const efa_queue_attr_1& limits = device.queues;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "device/profile.hpp"
+#include "frontend/uverbs/hw_counters.hpp"
 
 namespace efa::emu {
 namespace {
@@ -115,6 +116,15 @@ void write_pci_function(Writer& out, const fs::path& function, const LaunchedDev
   out.link(function / "subsystem", "../../../bus/pci");
 }
 
+/// All 0: HwCounterFiles says what became of them.
+template <class Counter>
+void write_counters(Writer& out, const fs::path& folder, std::span<const Counter> counters) {
+  for (const Counter& counter : counters) {
+    out.file(folder / counter.name, "0");
+  }
+  out.file(folder / "lifespan", std::to_string(kCounterLifespanMs));
+}
+
 void write_port(Writer& out, const fs::path& port, const LaunchedDevice& device) {
   out.file(port / "state", "4: ACTIVE");
   out.file(port / "phys_state", "5: LinkUp");
@@ -128,6 +138,7 @@ void write_port(Writer& out, const fs::path& port, const LaunchedDevice& device)
   out.file(port / "pkeys/0", "0xffff");
   out.file(port / "gids/0", device.gid.text());
   out.file(port / "gid_attrs/types/0", "IB/RoCE v1");
+  write_counters(out, port / "hw_counters", port_counters());
 }
 
 void write_ib_device(Writer& out, const fs::path& ib, const LaunchedHost& host,
@@ -141,6 +152,7 @@ void write_ib_device(Writer& out, const fs::path& ib, const LaunchedHost& host,
   out.link(ib / "device",
            "../../../" + fs::path(ib).parent_path().parent_path().filename().string());
   out.link(ib / "subsystem", "../../../../../class/infiniband");
+  write_counters(out, ib / "hw_counters", device_counters());
   write_port(out, ib / "ports/1", device);
 }
 
@@ -155,11 +167,16 @@ void write_uverbs_node(Writer& out, const fs::path& node, const LaunchedDevice& 
   out.link(node / "subsystem", "../../../../../class/infiniband_verbs");
 }
 
+/// Directory of a PCI function in the tree.
+std::string function_path(std::size_t number) {
+  const std::string pci = pci_name(number);
+  return "devices/pci" + pci.substr(0, pci.rfind(':')) + "/" + pci;
+}
+
 void write_device(Writer& out, const fs::path& root, const LaunchedHost& host, std::size_t number) {
   const LaunchedDevice& device = host.devices[number];
   const std::string pci = pci_name(number);
-  const std::string bus = "devices/pci" + pci.substr(0, pci.rfind(':'));
-  const std::string function = bus + "/" + pci;
+  const std::string function = function_path(number);
   const std::string ib = function + "/infiniband/" + device.name;
   const std::string uverbs = fmt::format("uverbs{}", device.uverbs_index);
   const std::string node = function + "/infiniband_verbs/" + uverbs;
@@ -181,6 +198,10 @@ std::string pci_name(std::size_t device) {
   constexpr std::size_t kSlotsPerBus = 32 - kFirstSlot;
   return fmt::format("0000:{:02x}:{:02x}.0", device / kSlotsPerBus,
                      kFirstSlot + device % kSlotsPerBus);
+}
+
+std::string ib_device_path(const std::string& root, const LaunchedHost& host, std::size_t device) {
+  return fmt::format("{}/{}/infiniband/{}", root, function_path(device), host.devices[device].name);
 }
 
 Result<void> write_sysfs_tree(const std::string& root, const LaunchedHost& host) {
