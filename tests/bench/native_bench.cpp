@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Native mode against what the kernel offers without it, both sides interleaved in one run:
-/// 8-byte SRD ping-pong against TCP loopback, 1 MiB RDMA read against process_vm_readv alone.
-/// Run under `efa-emu run`. Prints medians in microseconds and their ratio.
+/// 8-byte SRD ping-pong against TCP loopback. Run under `efa-emu run`. Prints medians in microseconds and their ratio.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,9 +23,7 @@ using efa::bench::PeerAddress;
 
 constexpr unsigned kRounds = 40;
 constexpr unsigned kPingsPerRound = 250;
-constexpr unsigned kReadsPerRound = 20;
 constexpr std::uint32_t kPing = 8;
-constexpr std::uint32_t kBulk = 1 << 20;
 
 double now_us() {
   return std::chrono::duration<double, std::micro>(
@@ -65,8 +61,8 @@ void turn(int fd, bool first, char (&message)[kPing]) {
 }
 
 /// One side of the benchmark; side 0 measures.
-void run_side(int side, int control, int tcp, pid_t peer) {
-  Endpoint endpoint(kBulk);
+void run_side(int side, int control, int tcp) {
+  Endpoint endpoint(4096);
   PeerAddress theirs;
   exchange(control, endpoint.address(), theirs);
   endpoint.connect(theirs);
@@ -74,8 +70,7 @@ void run_side(int side, int control, int tcp, pid_t peer) {
   char message[kPing] = {};
   turn(control, side == 0, message);  // both have posted
 
-  std::vector<double> srd, socket, reads, copies;
-  std::vector<char> target(kBulk);
+  std::vector<double> srd, socket;
   for (unsigned round = 0; round < kRounds; ++round) {
     for (unsigned i = 0; i < kPingsPerRound; ++i) {
       const double start = now_us();
@@ -91,31 +86,13 @@ void run_side(int side, int control, int tcp, pid_t peer) {
       turn(tcp, side == 0, message);
       socket.push_back((now_us() - start) / 2);
     }
-    // Side 1 sleeps in its socket meanwhile.
-    if (side == 0) {
-      for (unsigned i = 0; i < kReadsPerRound; ++i) {
-        double start = now_us();
-        endpoint.post_read(kBulk);
-        endpoint.await_send(yield);
-        reads.push_back(now_us() - start);
-        start = now_us();
-        const iovec local{target.data(), kBulk};
-        const iovec remote{reinterpret_cast<void*>(theirs.buffer), kBulk};
-        if (::process_vm_readv(peer, &local, 1, &remote, 1, 0) != kBulk) die("process_vm_readv");
-        copies.push_back(now_us() - start);
-      }
-    }
     turn(control, side == 0, message);
   }
   if (side != 0) return;
   const double srd_us = median(srd), tcp_us = median(socket);
-  const double read_us = median(reads), copy_us = median(copies);
   std::printf("SRD 8 B half round trip     %8.1f us\n", srd_us);
   std::printf("TCP loopback, the same      %8.1f us   SRD / TCP = %.2f (goal <= 1)\n", tcp_us,
               srd_us / tcp_us);
-  std::printf("RDMA read 1 MiB             %8.1f us\n", read_us);
-  std::printf("process_vm_readv 1 MiB      %8.1f us   bandwidth ratio = %.2f (goal >= 0.9)\n",
-              copy_us, copy_us / read_us);
 }
 
 }  // namespace
@@ -138,13 +115,13 @@ int main() {
   if (child == 0) {
     const int tcp = ::accept(listener, nullptr, nullptr);
     ::setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    run_side(1, control[1], tcp, ::getppid());
+    run_side(1, control[1], tcp);
     return 0;
   }
   const int tcp = ::socket(AF_INET, SOCK_STREAM, 0);
   if (::connect(tcp, reinterpret_cast<sockaddr*>(&address), length) != 0) die("connect");
   ::setsockopt(tcp, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  run_side(0, control[0], tcp, child);
+  run_side(0, control[0], tcp);
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

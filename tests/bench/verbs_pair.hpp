@@ -103,14 +103,6 @@ class Endpoint {
     if (ibv_wr_complete(extended_) != 0) die("ibv_wr_complete");
   }
 
-  void post_read(std::uint32_t bytes) {
-    ibv_wr_start(extended_);
-    ibv_wr_rdma_read(extended_, peer_.rkey, peer_.buffer);
-    ibv_wr_set_ud_addr(extended_, ah_, peer_.qpn, kQkey);
-    ibv_wr_set_sge(extended_, mr_->lkey, reinterpret_cast<std::uint64_t>(buffer_), bytes);
-    if (ibv_wr_complete(extended_) != 0) die("ibv_wr_complete");
-  }
-
   /// Polls until one more send (receive) completed; calls `idle` while there is nothing.
   template <class Idle>
   void await_send(Idle&& idle) {
