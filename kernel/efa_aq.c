@@ -21,10 +21,10 @@
 #define EFA_AQ_SLOT_MASK (EFA_ADMIN_QUEUE_DEPTH - 1)
 
 /*
- * A waiter looks at the ring and at the bus this often, so that a lost interrupt costs a
- * quarter of a second and a device that was pulled out is noticed soon.
+ * A waiter looks at the ring and at the bus this often, so that a lost interrupt costs half
+ * a second and a device that was pulled out is noticed soon.
  */
-#define EFA_AQ_LOOK_MS 250
+#define EFA_AQ_LOOK_MS 500
 
 /* This many answers in a row without an interrupt: the interrupt does not work. */
 #define EFA_AQ_LOST_LIMIT 3

@@ -30,9 +30,15 @@
 			       (unsigned long long)(value), (unsigned long long)(limit),           \
 			       current->comm, task_pid_nr(current))
 
-/* A user's call failed for another reason; fmt starts with the verb. */
+/*
+ * A user's call failed for another reason; fmt starts with the verb. Once the device has
+ * failed, which was said, every call fails: no news.
+ */
 #define efa_user_error(ibdev, fmt, ...)                                                            \
-	ibdev_warn_ratelimited(ibdev, fmt " (%s[%d])\n", ##__VA_ARGS__, current->comm,             \
-			       task_pid_nr(current))
+	do {                                                                                       \
+		if (READ_ONCE(to_efa_dev(ibdev)->state) == EFA_DEV_RUNNING)                        \
+			ibdev_warn_ratelimited(ibdev, fmt " (%s[%d])\n", ##__VA_ARGS__,            \
+					       current->comm, task_pid_nr(current));               \
+	} while (0)
 
 #endif
