@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Native mode against what the kernel offers without it, both sides interleaved in one run:
-/// 8-byte SRD ping-pong against TCP loopback. Run under `efa-emu run`. Prints medians in microseconds and their ratio.
+/// 8-byte SRD ping-pong against TCP loopback. Run under `efa-emu run`. Prints medians in
+/// microseconds and their ratio.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -36,7 +37,9 @@ double median(std::vector<double>& samples) {
   return samples[samples.size() / 2];
 }
 
-void yield() { ::sched_yield(); }
+void yield() {
+  ::sched_yield();
+}
 
 void exchange(int fd, const PeerAddress& mine, PeerAddress& theirs) {
   if (::write(fd, &mine, sizeof(mine)) != sizeof(mine) ||
