@@ -68,7 +68,7 @@ int reg_dmabuf_mr(Session& session, const Pd& pd, const DmabufRequest& request, 
       .in(UVERBS_ATTR_REG_DMABUF_MR_OFFSET, request.offset)
       .in(UVERBS_ATTR_REG_DMABUF_MR_LENGTH, request.length)
       .in(UVERBS_ATTR_REG_DMABUF_MR_IOVA, request.iova)
-      .in(UVERBS_ATTR_REG_DMABUF_MR_FD, static_cast<std::uint32_t>(request.fd))
+      .handle(UVERBS_ATTR_REG_DMABUF_MR_FD, static_cast<std::uint32_t>(request.fd))
       .in(UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, request.access)
       .out(UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, out.lkey)
       .out(UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, out.rkey);

@@ -36,7 +36,7 @@ class Attributes {
   Attributes& out(std::uint16_t id, std::vector<std::uint8_t>& bytes) {
     return out(id, bytes.data(), bytes.size());
   }
-  /// An object handle or descriptor, or room for a new one.
+  /// An object handle or descriptor, or room for a new one. (Constants, by the way, take 8 bytes.)
   Attributes& handle(std::uint16_t id, std::uint64_t value = 0);
 
   /// After the call: what the attribute holds, whether its output was marked valid.
