@@ -8,6 +8,7 @@
 #include "assignments.hpp"
 #include "common_options.hpp"
 #include "efa_hw.h"
+#include "fabric/units.hpp"
 
 namespace efa::emu {
 namespace {
@@ -29,6 +30,7 @@ struct Typed : CommonWords {
   std::string directory;
   std::string doorbells = "trapped";
   std::string api_version;
+  std::string admin_timeout;
 };
 
 void declare(CLI::App& app, Typed& typed) {
@@ -41,6 +43,8 @@ void declare(CLI::App& app, Typed& typed) {
                "Doorbell stores one by one, or through shared memory for speed (trapped)");
   declare_text(app, "--api-version", typed.api_version, "0.1|0.2|0.3",
                "Level of the admin interface (as the generation has it)");
+  declare_text(app, "--admin-timeout", typed.admin_timeout, "T",
+               "Time that drivers give an admin command, 100ms to 1500ms (30s)");
 }
 
 Result<Doorbells> parse_doorbells(const std::string& text) {
@@ -57,6 +61,18 @@ Result<std::uint16_t> parse_api_version(const std::string& text) {
   return fail(EINVAL, fmt::format("there is no level '{}'", text), "choose 0.1, 0.2 or 0.3");
 }
 
+/// In the unit of the register.
+Result<std::uint8_t> parse_admin_timeout(const std::string& text) {
+  constexpr Nanoseconds kUnit = 100'000'000, kMost = 15;
+  if (text.empty()) return std::uint8_t{0};
+  const auto time = parse_duration(text);
+  if (!time) return tl::unexpected<Error>(time.error());
+  const Nanoseconds units = *time / kUnit;
+  if (units >= 1 && units <= kMost && *time % kUnit == 0) return static_cast<std::uint8_t>(units);
+  return fail(EINVAL, fmt::format("devices cannot ask for an admin timeout of {}", text),
+              "choose a multiple of 100ms, at most 1500ms");
+}
+
 Result<ServeOptions> options_from(const Typed& typed) {
   if (typed.directory.empty())
     return fail(EINVAL, "there is no directory for the sockets",
@@ -68,6 +84,8 @@ Result<ServeOptions> options_from(const Typed& typed) {
   Assignments given;
   given.set("--doorbells", options.doorbells, parse_doorbells(typed.doorbells));
   given.set("--api-version", options.device.api_version, parse_api_version(typed.api_version));
+  given.set("--admin-timeout", options.device.admin_timeout,
+            parse_admin_timeout(typed.admin_timeout));
   given.set("--stats", options.stats, stats_format_from(typed));
   given.set("", options.topology, topology_from(typed));
   if (auto good = given.result(); !good) return tl::unexpected<Error>(good.error());

@@ -16,9 +16,10 @@ constexpr std::uint32_t kControllerVersion = EFA_CONTROLLER_VERSION_MIN;
 constexpr std::uint32_t kResetPolls = 10;  // of 100 ms each
 constexpr std::uint32_t kDmaAddressBits = 48;
 
-constexpr std::uint32_t caps() {
+constexpr std::uint32_t caps(std::uint8_t admin_timeout) {
   std::uint32_t value = efa_reg_caps_set_contiguous_queue_required(0, 1);
   value = efa_reg_caps_set_reset_timeout(value, kResetPolls);
+  value = efa_reg_caps_set_admin_cmd_to(value, admin_timeout);
   return efa_reg_caps_set_dma_addr_width(value, kDmaAddressBits);
 }
 
@@ -41,7 +42,7 @@ std::uint32_t Device::read_register(std::uint32_t offset) const {
     case EFA_REG_CONTROLLER_VERSION:
       return kControllerVersion;
     case EFA_REG_CAPS:
-      return caps();
+      return caps(options_.admin_timeout);
     case EFA_REG_DEV_STS:
       return status(registers_->in_reset());
     case EFA_REG_AQ_BASE_LO:
