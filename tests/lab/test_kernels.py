@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Modules are built for every kernel that the lab knows, and load where it boots."""
 
+import os
 import unittest
 
 from guests import LabTest, lab
@@ -65,6 +66,19 @@ class Kernels(LabTest):
                        'echo "$KDIR" "$KVERSION"; test -e "$KDIR/Makefile"', check=0)
             version = kernels.resolve(name)
             self.assertEqual(done.stdout.split(), [str(kernels.headers(version)), version])
+
+    def test_a_layer_has_what_was_installed_and_the_host_does_not(self):
+        module, layer = self.build("6.1"), str(self.folder / "layer")
+        lab("install", "--into", layer, "--", "sh", "-ec",
+            f"cp {module} /usr/lib/modules/$KVERSION/; depmod $KVERSION; echo 1 >/usr/labtest-one", check=0)
+        lab("install", "--into", layer, "--", "cp", "/usr/labtest-one", "/etc/labtest-two", check=0)
+        self.assertFalse(os.path.exists("/usr/labtest-one"))
+        done = lab("run", "--no-device", "--layer", layer, "--", "sh", "-ec",
+                   "modprobe labtest; cat /usr/labtest-one /etc/labtest-two", check=0)
+        self.assertEqual(done.stdout, "1\n1\n")
+
+    def test_the_status_of_an_installation_comes_back(self):
+        lab("install", "--into", str(self.folder / "layer"), "--", "sh", "-c", "exit 9", check=9)
 
     def test_kernels_without_9p_are_refused_for_guests(self):
         done = lab("run", "--no-device", "--kernel", "6.1-cloud", "--", "true", check=125)

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
-from . import headers, kernels, network, qemu, run, standing
+from . import headers, kernels, layer, network, qemu, run, standing
 from .failure import LabError, say
 from .plan import Plan
 
@@ -45,8 +46,20 @@ def _plan(args):
                 emulator_arguments=tuple(emulator), smp=args.smp, memory=args.memory, iommu=args.iommu,
                 accelerator=args.accel, modules=tuple(args.module or ()),
                 kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
-                ssh=args.ssh, snapshots=args.snapshot, out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
+                ssh=args.ssh, snapshots=args.snapshot,
+                layer=str(_layer(args.layer)) if args.layer else "", out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
                 lifetime=getattr(args, "lifetime", 0))
+
+
+def _layer(folder):
+    folder = Path(folder).resolve()
+    if not (folder / "root").is_dir() or not (folder / "modules").is_dir():
+        raise LabError(f"{folder} is no layer; 'lab install --into {folder} -- COMMAND' makes one")
+    return folder
+
+
+def _install(args):
+    return layer.install(args.kernel, args.into, args.command)
 
 
 def _run(args):
@@ -132,6 +145,7 @@ def _guest_options(parser):
     add("--module", action="append", metavar="FILE.ko", help="load it, and what it needs, before the command")
     add("--ssh", action="store_true", help="sshd also when there is one guest only")
     add("--out", metavar="FOLDER", help="the folder that guests can write to (LAB_OUT)")
+    add("--layer", metavar="FOLDER", help="start with what 'lab install --into FOLDER' has installed")
     add("--emu-args", action="append", metavar="ARG", help="an argument for efa-emu serve (repeat)")
     add("--append", action="append", metavar="ARG", help="an argument for the guest's kernel (repeat)")
     add("--qemu-arg", action="append", metavar="ARG", help="an argument for QEMU (repeat)")
@@ -217,6 +231,14 @@ def _building_parsers(commands):
     build.add_argument("folder", help="where Kbuild or Makefile is")
     build.add_argument("arguments", nargs=argparse.REMAINDER, metavar="MAKE-ARGUMENT")
     build.set_defaults(act=_build_module)
+
+    install = commands.add_parser("install", help="install software for guests on a view of this machine")
+    install.add_argument("--kernel", default=kernels.DEFAULT, metavar="K",
+                         help="the kernel that is installed in that view (KVERSION is its version)")
+    install.add_argument("--into", required=True, metavar="FOLDER",
+                         help="gets the changed files, for --layer; what it has already is installed too")
+    install.add_argument("command", nargs="+", metavar="-- COMMAND")
+    install.set_defaults(act=_install)
 
     env = commands.add_parser("build-env", help="run a command where modules for a kernel are built")
     env.add_argument("--kernel", default=kernels.DEFAULT, metavar="K")

@@ -24,6 +24,7 @@ class Plan:
     qemu_arguments: tuple = ()
     ssh: bool = False
     snapshots: bool = False  # resume where that is possible, instead of booting
+    layer: str = ""  # a folder of 'lab install'
     out: str = ""  # the folder that guests may write to; empty: one below the lab's own
     boot_limit: float = 60  # seconds
     lifetime: float = 3600  # seconds

@@ -43,6 +43,7 @@ class Vm:
                 "LAB_VM": str(self.folder), "LAB_GUEST": str(GUEST),
                 "LAB_ADDRESS": network.address(self.index) if plan.networked else "",
                 "LAB_MAC": network.mac(self.index),
+                "LAB_LAYER": plan.layer,
                 "LAB_DEVICES": str(plan.devices_per_host),
                 "LAB_KERNEL": kernel.version, "LAB_KERNEL_MODULES": str(kernel.modules),
                 "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
