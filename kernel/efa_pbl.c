@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Page lists (device-admin A10). */
 #include <linux/dma-mapping.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include "efa_cmd.h"
@@ -67,6 +68,7 @@ err_blocks:
 static int alloc_direct(struct efa_pbl *pbl)
 {
 	pbl->piece_pages = pbl->num_pages;
+	pbl->piece_shift = BITS_PER_TYPE(u64) - 1; /* there is only piece 0 */
 	pbl->num_pieces = 1;
 	pbl->num_chunks = 0;
 	return alloc_blocks(pbl);
@@ -75,6 +77,7 @@ static int alloc_direct(struct efa_pbl *pbl)
 static int alloc_indirect(struct efa_pbl *pbl)
 {
 	pbl->piece_pages = EFA_PBL_PIECE_PAGES;
+	pbl->piece_shift = ilog2(EFA_PBL_PIECE_PAGES);
 	pbl->num_pieces = DIV_ROUND_UP_ULL(pbl->num_pages, EFA_PBL_PIECE_PAGES);
 	pbl->num_chunks = DIV_ROUND_UP(pbl->num_pieces, EFA_PBL_PTRS_PER_CHUNK);
 	return alloc_blocks(pbl);
@@ -104,11 +107,12 @@ int efa_pbl_alloc(struct efa_pbl *pbl, u64 num_pages)
 /* page < num_pages */
 void efa_pbl_set(struct efa_pbl *pbl, u64 page, u64 dma)
 {
+	u64 piece = page >> pbl->piece_shift;
+
 	if (!pbl->num_pieces)
 		pbl->inline_pages[page] = dma;
 	else
-		pbl->blocks[page / pbl->piece_pages].pages[page % pbl->piece_pages] =
-			cpu_to_le64(dma);
+		pbl->blocks[piece].pages[page - (piece << pbl->piece_shift)] = cpu_to_le64(dma);
 }
 
 static void fill_chunk(struct efa_pbl *pbl, unsigned int chunk)

@@ -33,6 +33,7 @@ struct efa_pbl {
 	u64 num_pages;
 	u64 inline_pages[EFA_PBL_INLINE_PAGES];
 	size_t piece_pages;	      /* page addresses in each piece; the last may have fewer */
+	unsigned int piece_shift;     /* page number to piece: a division for each is slow */
 	unsigned int num_pieces;      /* 0: inline */
 	unsigned int num_chunks;      /* 0: direct */
 	struct efa_pbl_block *blocks; /* pieces, then chunks */
