@@ -95,7 +95,7 @@ static int efa_vectors_alloc(struct efa_dev *dev)
 		return granted;
 	}
 	if (granted < wanted)
-		efa_warn(dev, "%d of %d interrupts granted; completion channels share them\n",
+		efa_warn(dev, "%d of %d interrupts granted; there are fewer completion channels\n",
 			 granted, wanted);
 	dev->num_vectors = granted;
 	return 0;
