@@ -53,9 +53,9 @@ def bulk(emu, build):
     out = subprocess.run([emu, "run", "--", f"{build}/tests/bench/bulk_bench"], check=True,
                          capture_output=True, text=True).stdout
     print(out)
-    for op, count, ratio in re.findall(
-            r"RDMA (read|write) +1 MiB, (\d+) outstanding.* bandwidth ratio = ([\d.]+)", out):
-        row(f"RDMA {op} 1 MiB bandwidth, {count} outstanding / process_vm_{op}v", ratio, ">= 0.9",
+    for op, kind, count, ratio in re.findall(
+            r"RDMA (\w+) +1 MiB, ([\w ]+), (\d+) outstanding.* bandwidth ratio = ([\d.]+)", out):
+        row(f"RDMA {op} 1 MiB, {kind}, {count} outstanding / process_vm_{op}v", ratio, ">= 0.9",
             float(ratio) >= 0.9)
 
 

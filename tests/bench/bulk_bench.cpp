@@ -3,6 +3,8 @@
 /// process_vm_writev alone, interleaved in one run; one at a time, and eight outstanding. Speaks to
 /// the device by raw uverbs, because Debian 12's libefa cannot post SRD writes. Run under `efa-emu
 /// run`.
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -12,15 +14,16 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <vector>
 
+#include "memory.hpp"
 #include "rings.hpp"
 
 namespace efa::raw {
 namespace {
 
-constexpr std::uint32_t kLocalWrite = 1, kRemoteWrite = 2, kRemoteRead = 4;
 constexpr unsigned kWarmUp = 5, kRounds = 40;
 constexpr unsigned kOutstanding = 8;
 constexpr std::uint32_t kBulk = 1 << 20;
@@ -36,25 +39,42 @@ double now_us() {
       .count();
 }
 
+constexpr std::uint32_t kAccess = kLocalWrite | kRemoteWrite | kRemoteRead;
+
 /// A queue pair and a registered buffer.
 class Side {
  public:
-  Side() {
-    if (session.alloc_pd(pd) != 0 ||
-        session.reg_mr(pd, buffer.data(), buffer.size(), kLocalWrite | kRemoteWrite | kRemoteRead,
-                       mr) != 0 ||
-        session.create_ah(pd, session.gid(), ah) != 0)
+  explicit Side(bool dma_buffer) {
+    if (session.alloc_pd(pd) != 0 || session.create_ah(pd, session.gid(), ah) != 0 ||
+        (dma_buffer ? reg_dma_buffer() : session.reg_mr(pd, buffer, kBulk, kAccess, mr)) != 0)
       die("verbs objects");
+    std::memset(buffer, 1, kBulk);
     cq.emplace(session, CqRequest{});
     qp.emplace(session, pd, *cq, *cq);
   }
   Session session;
   Pd pd;
-  std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(kBulk, 1);
+  std::uint8_t* buffer = static_cast<std::uint8_t*>(std::aligned_alloc(4096, kBulk));
   Mr mr;
   AddressHandle ah;
   std::optional<CompletionRing> cq;
   std::optional<QueuePair> qp;
+
+ private:
+  /// A memory file, which native mode takes for one.
+  int reg_dma_buffer() {
+    const int file = ::memfd_create("buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (::ftruncate(file, kBulk) != 0 || ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) != 0)
+      die("memory file");
+    void* at = ::mmap(buffer, kBulk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+    if (at == MAP_FAILED) die("mmap");
+    DmabufRequest request;
+    request.length = kBulk;
+    request.iova = reinterpret_cast<std::uint64_t>(buffer);
+    request.fd = file;
+    request.access = kAccess;
+    return reg_dmabuf_mr(session, pd, request, mr);
+  }
 };
 
 /// What the measuring side needs to know of the other.
@@ -74,7 +94,7 @@ class Measurement {
     efa_tx_wqe wqe{};
     wqe.meta = meta(op, {side_.ah.number, target_.qpn}, 1, 1);
     wqe.data.rdma_req.remote_mem = remote(target_.mr, target_.buffer, kBulk);
-    wqe.data.rdma_req.local_mem = segment(side_.mr, side_.buffer.data(), kBulk);
+    wqe.data.rdma_req.local_mem = segment(side_.mr, side_.buffer, kBulk);
     const double start = now_us();
     for (unsigned i = 0; i < count; ++i) side_.qp->post_send(wqe);
     for (unsigned i = 0; i < count; ++i)
@@ -85,7 +105,7 @@ class Measurement {
 
   /// The same by system calls.
   double copy(efa_send_op_type op, unsigned count) {
-    const iovec local{side_.buffer.data(), kBulk}, distant{target_.buffer, kBulk};
+    const iovec local{side_.buffer, kBulk}, distant{target_.buffer, kBulk};
     const bool read = op == EFA_SEND_OP_TYPE_RDMA_READ;
     const double start = now_us();
     for (unsigned i = 0; i < count; ++i) {
@@ -106,7 +126,7 @@ double at(std::vector<double>& samples, double quantile) {
   return samples[static_cast<std::size_t>(quantile * static_cast<double>(samples.size() - 1))];
 }
 
-void compare(Measurement& measurement, efa_send_op_type op, unsigned count) {
+void compare(Measurement& measurement, const char* kind, efa_send_op_type op, unsigned count) {
   const char* name = op == EFA_SEND_OP_TYPE_RDMA_READ ? "read" : "write";
   std::vector<double> rdma, copy;
   for (unsigned round = 0; round < kWarmUp + kRounds; ++round) {
@@ -117,43 +137,50 @@ void compare(Measurement& measurement, efa_send_op_type op, unsigned count) {
   }
   const double device = at(rdma, 0.5), call = at(copy, 0.5);
   std::printf(
-      "RDMA %-5s 1 MiB, %u outstanding  median %7.1f us, p10 %7.1f; process_vm_%sv median %7.1f "
+      "RDMA %-5s 1 MiB, %s, %u outstanding: median %7.1f us, p10 %7.1f; process_vm_%sv median "
+      "%7.1f "
       "us, "
       "p10 %7.1f; bandwidth ratio = %.2f (p10: %.2f)\n",
-      name, count, device, at(rdma, 0.1), name, call, at(copy, 0.1), call / device,
+      name, kind, count, device, at(rdma, 0.1), name, call, at(copy, 0.1), call / device,
       at(copy, 0.1) / at(rdma, 0.1));
 }
 
-int serve(int control) {
-  Side side;
-  const Target self{side.qp->number(), side.mr, side.buffer.data(), ::getpid()};
+int serve(int control, bool dma_buffer) {
+  Side side(dma_buffer);
+  const Target self{side.qp->number(), side.mr, side.buffer, ::getpid()};
   char end;
   return ::write(control, &self, sizeof(self)) == sizeof(self) && ::read(control, &end, 1) == 0 ? 0
                                                                                                 : 1;
 }
 
-int measure(int control) {
-  Side side;
+int measure(int control, bool dma_buffer) {
+  Side side(false);
   Target target{};
   if (::read(control, &target, sizeof(target)) != sizeof(target)) die("the other side");
   Measurement measurement(side, target);
   for (const unsigned count : {1u, kOutstanding})
     for (const auto op : {EFA_SEND_OP_TYPE_RDMA_READ, EFA_SEND_OP_TYPE_RDMA_WRITE})
-      compare(measurement, op, count);
+      compare(measurement, dma_buffer ? "DMA buffer" : "ordinary memory", op, count);
   return 0;
 }
 
 }  // namespace
 }  // namespace efa::raw
 
-int main() {
+/// Measures with a peer process of its own.
+int run(bool dma_buffer) {
+  using namespace efa::raw;
   int control[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, control) != 0) efa::raw::die("socketpair");
+  if (::socketpair(AF_UNIX, SOCK_STREAM, 0, control) != 0) die("socketpair");
   const pid_t child = ::fork();
   ::close(control[child == 0 ? 0 : 1]);
-  if (child == 0) return efa::raw::serve(control[1]);
-  const int result = efa::raw::measure(control[0]);
+  if (child == 0) ::_exit(serve(control[1], dma_buffer));
+  const int result = measure(control[0], dma_buffer);
   ::close(control[0]);
   ::waitpid(child, nullptr, 0);
   return result;
+}
+
+int main() {
+  return run(false) != 0 || run(true) != 0;
 }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kBounceBytes = 1 << 20;
 // Two threads: pieces small enough for both to end at about the same time. Shorter transfers end
 // before a second thread would be awake.
-constexpr std::uint64_t kPartBytes = 256 << 10;
+constexpr std::uint64_t kPartBytes = 128 << 10;
 constexpr std::uint64_t kShortestShared = 512 << 10;
 // Unit of promised ascending order (I10, F11): no two threads write to the same one.
 constexpr std::uint64_t kOrderedBlock = 128;
@@ -94,7 +94,7 @@ CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   if (from.length == 0) return CopyResult::kDone;
   const std::byte* source = contiguous_source(from);
   // A host that sends to itself may name overlapping buffers.
-  const bool apart = from.bytes != nullptr || from.space != to.space;
+  const bool apart = from.bytes != nullptr || disjoint(from, to);
   if (source != nullptr && apart)
     return place(to, source) ? CopyResult::kDone : CopyResult::kTargetFault;
   std::byte* target = contiguous_target(to);

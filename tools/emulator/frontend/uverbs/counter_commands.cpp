@@ -193,8 +193,8 @@ int Context::attach_counter(Call& call) {
   if (mask == 0 || (mask & ~std::uint64_t{kKnownOps}) != 0) return EINVAL;
   const auto ops = static_cast<std::uint32_t>(mask);
   if ((ops & qp->counted_ops) != 0) return EBUSY;
-  if (qp->state != kStateReset && qp->state != kStateInit) return EINVAL;
   if ((ops & ~supported_ops(driver_.attributes())) != 0) return EOPNOTSUPP;
+  if (qp->state != kStateReset && qp->state != kStateInit) return EINVAL;
 
   const CountedOp events = events_of(ops);
   efa_attach_detach_event_counter_resp response{};
