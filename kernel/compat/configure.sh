@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Asks the kernel's own headers which form of each interface they offer and writes the
-# answers to OUT (efa_config.h). Vendors move features between releases, so version
-# numbers are not asked. One preprocessor run answers everything: about a second.
+# answers to OUT (efa_config.h, and efa_config.mk beside it). Vendors move features between
+# releases, so version numbers are not asked. One preprocessor run answers everything: about
+# a second.
 #
 # usage: configure.sh OUT COMPILER [FLAGS...]      (called by Kbuild)
 # A kernel that cannot run the driver gets one sentence on standard output, and no OUT.
@@ -22,7 +23,7 @@ unfit()
 
 # Nothing to do if neither the kernel nor the compiler nor this script changed.
 asked="$*"
-if [ -f "$out" ] && [ "$(cat "$out.asked" 2>/dev/null)" = "$asked" ] &&
+if [ -f "$out" ] && [ -f "${out%.h}.mk" ] && [ "$(cat "$out.asked" 2>/dev/null)" = "$asked" ] &&
 	[ -z "$(find "$0" -newer "$out.asked")" ]; then
 	exit 0
 fi
@@ -100,6 +101,8 @@ SPEED_XDR IB_SPEED_XDR
 QUESTIONS
 	echo "#endif"
 } > "$work.h"
+# What Kbuild has to know: files that only some kernels get.
+echo "efa-comp-cntr := $(sed -n 's/^#define EFA_HAVE_COMP_CNTR 1/y/p' "$work.h")" > "${out%.h}.mk"
 printf '%s\n' "$asked" > "$out.asked"
 # Unchanged answers stay as they are, so that nothing is compiled again.
 cmp -s "$work.h" "$out" || mv "$work.h" "$out"
