@@ -8,7 +8,7 @@
 #include "efa_uabi.h"
 #include "efa_verbs.h"
 
-/* A destination of one PD; in the tree while it has users. */
+/* A destination of one PD; in the tree while the device has a handle for it. */
 struct efa_ah_peer {
 	struct rb_node node;
 	u8 gid[EFA_GID_SIZE];
@@ -59,20 +59,37 @@ static struct efa_ah_peer *get_peer(struct efa_dev *dev, struct efa_pd *pd, cons
 	return peer;
 }
 
-/* The last user destroys it; while the device refuses, it stays usable. */
+static void forget_peer(struct efa_pd *pd, struct efa_ah_peer *peer)
+{
+	rb_erase(&peer->node, &pd->ah_peers);
+	kfree(peer);
+}
+
+/*
+ * The last user destroys it. If the device refuses, it still has the handle: then it is
+ * kept without users for the next one, as it must not be created twice.
+ */
 static int put_peer(struct efa_dev *dev, struct efa_pd *pd, struct efa_ah_peer *peer)
 {
 	int err = 0;
 
 	mutex_lock(&pd->ah_lock);
-	if (peer->users == 1)
+	if (!--peer->users) {
 		err = efa_destroy_outcome(dev, efa_cmd_destroy_ah(dev, pd->pdn, peer->ahn));
-	if (!err && !--peer->users) {
-		rb_erase(&peer->node, &pd->ah_peers);
-		kfree(peer);
+		if (!err)
+			forget_peer(pd, peer);
 	}
 	mutex_unlock(&pd->ah_lock);
 	return err;
+}
+
+/* The PD goes, and with it the handles that the device did not want to give up. */
+void efa_ah_forget(struct efa_pd *pd)
+{
+	struct rb_node *node;
+
+	while ((node = rb_first(&pd->ah_peers)))
+		forget_peer(pd, rb_entry(node, struct efa_ah_peer, node));
 }
 
 int efa_create_ah(struct ib_ah *ib, struct rdma_ah_init_attr *attr, struct ib_udata *udata)
@@ -118,5 +135,7 @@ int efa_destroy_ah(struct ib_ah *ib, u32 flags)
 {
 	if (!(flags & RDMA_DESTROY_AH_SLEEPABLE))
 		return -EOPNOTSUPP;
-	return put_peer(to_efa_dev(ib->device), to_efa_pd(ib->pd), to_efa_ah(ib)->peer);
+	/* No memory hangs on a handle: for its user it is gone in any case. */
+	put_peer(to_efa_dev(ib->device), to_efa_pd(ib->pd), to_efa_ah(ib)->peer);
+	return 0;
 }

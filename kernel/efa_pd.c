@@ -44,6 +44,7 @@ int efa_dealloc_pd(struct ib_pd *ib, struct ib_udata *udata)
 	struct efa_pd *pd = to_efa_pd(ib);
 
 	efa_cmd_dealloc_pd(to_efa_dev(ib->device), pd->pdn);
+	efa_ah_forget(pd);
 	mutex_destroy(&pd->ah_lock);
 	return 0;
 }

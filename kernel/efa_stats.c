@@ -82,12 +82,15 @@ static int read_device_counters(struct efa_dev *dev, struct rdma_hw_stats *stats
 	return EFA_STAT_COUNT;
 }
 
-static bool refused(int err)
+/*
+ * A kind of counters that the device does not have reads 0 (A16 K5). It says so, or, when
+ * asked for those that came last, that it does not understand.
+ */
+static bool unknown_kind(enum efa_get_stats_type type, int err)
 {
-	return err == -EOPNOTSUPP || err == -EINVAL || err == -ENOMEM;
+	return err == -EOPNOTSUPP || (err == -EINVAL && type == EFA_GET_STATS_TYPE_NETWORK);
 }
 
-/* A kind of counters that the device does not have reads 0 (A16 K5). */
 static int get_block(struct efa_dev *dev, enum efa_get_stats_type type,
 		     struct efa_stats_block *block)
 {
@@ -97,7 +100,7 @@ static int get_block(struct efa_dev *dev, enum efa_get_stats_type type,
 	if (type == EFA_GET_STATS_TYPE_RDMA_WRITE && !efa_has(dev, RDMA_WRITE))
 		return 0;
 	err = efa_cmd_get_stats(dev, type, block);
-	return refused(err) ? 0 : err;
+	return unknown_kind(type, err) ? 0 : err;
 }
 
 static int read_port_counters(struct efa_dev *dev, struct rdma_hw_stats *stats)

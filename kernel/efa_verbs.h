@@ -179,6 +179,7 @@ int efa_alloc_pd(struct ib_pd *ib, struct ib_udata *udata);
 int efa_dealloc_pd(struct ib_pd *ib, struct ib_udata *udata);
 int efa_create_ah(struct ib_ah *ib, struct rdma_ah_init_attr *attr, struct ib_udata *udata);
 int efa_destroy_ah(struct ib_ah *ib, u32 flags);
+void efa_ah_forget(struct efa_pd *pd);
 
 /* ---- memory (efa_mr.c, efa_ring.c) ---- */
 struct ib_mr *efa_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova, int access,

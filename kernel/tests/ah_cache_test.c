@@ -145,7 +145,7 @@ static void refused_creation_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, put(bench, peer), 0);
 }
 
-/* The core keeps the AH, so its number must stay good, and a new user must find it. */
+/* The device still has the number, so a new user must get the same. */
 static void refused_destruction_keeps_the_handle(struct kunit *test)
 {
 	struct bench *bench = bench_create(test);
@@ -158,8 +158,19 @@ static void refused_destruction_keeps_the_handle(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, get(bench, 1), peer);
 	KUNIT_EXPECT_EQ(test, creates, 1);
 	KUNIT_EXPECT_EQ(test, put(bench, peer), 0);
-	KUNIT_EXPECT_EQ(test, put(bench, peer), 0);
 	KUNIT_EXPECT_EQ(test, destroys, 1);
+}
+
+static void handles_that_were_kept_go_with_the_domain(struct kunit *test)
+{
+	struct bench *bench = bench_create(test);
+	struct efa_ah_peer *peer = get(bench, 1);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(peer));
+	refuse = EFA_AQ_OPCODE_DESTROY_AH;
+	KUNIT_EXPECT_EQ(test, put(bench, peer), -ENOMEM);
+	efa_ah_forget(&bench->pd);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&bench->pd.ah_peers));
 }
 
 struct getter {
@@ -205,6 +216,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(protection_domains_do_not_share),
 	KUNIT_CASE(refused_creation_leaves_nothing),
 	KUNIT_CASE(refused_destruction_keeps_the_handle),
+	KUNIT_CASE(handles_that_were_kept_go_with_the_domain),
 	KUNIT_CASE(simultaneous_users_create_once),
 	{}
 };
