@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* A process that opened the device: capability negotiation and its UAR (verbs A2.1, A8.1). */
+#include <linux/module.h>
+
 #include "efa_uabi.h"
 #include "efa_verbs.h"
 
@@ -40,7 +42,7 @@ static int respond(struct efa_dev *dev, struct ib_udata *udata)
 	return ib_respond_udata(udata, resp);
 }
 
-int efa_alloc_ucontext(struct ib_ucontext *ib, struct ib_udata *udata)
+static int open_device(struct ib_ucontext *ib, struct ib_udata *udata)
 {
 	struct efa_ucontext *ucontext = to_efa_ucontext(ib);
 	struct efa_dev *dev = to_efa_dev(ib->device);
@@ -50,29 +52,46 @@ int efa_alloc_ucontext(struct ib_ucontext *ib, struct ib_udata *udata)
 	/* Any length and any unknown bit is fine here: it is how versions meet. */
 	err = ib_copy_from_udata(&cmd, udata, min(sizeof(cmd), udata->inlen));
 	if (err)
-		goto err_count;
+		return err;
 
 	err = check_caps(ib->device, &cmd);
 	if (err)
-		goto err_count;
+		return err;
 
 	err = efa_cmd_alloc_uar(dev, &ucontext->uarn);
 	if (err) {
 		efa_user_error(ib->device, "open: the device gave no user access region (%d); %s", err,
 			       err == -ENOMEM ? "close other programs that use it" :
 						"the kernel log says why");
-		goto err_count;
+		return err;
 	}
 
 	err = respond(dev, udata);
 	if (err)
-		goto err_uar;
+		efa_cmd_dealloc_uar(dev, ucontext->uarn);
+	return err;
+}
+
+/*
+ * With disassociation the core holds no reference of the module. Unbinding is meant to
+ * take the device away from programs, rmmod is not (verbs A12).
+ */
+int efa_alloc_ucontext(struct ib_ucontext *ib, struct ib_udata *udata)
+{
+	int err = -ENODEV;
+
+	if (!try_module_get(THIS_MODULE))
+		goto err_count;
+
+	err = open_device(ib, udata);
+	if (err)
+		goto err_module;
 	return 0;
 
-err_uar:
-	efa_cmd_dealloc_uar(dev, ucontext->uarn);
+err_module:
+	module_put(THIS_MODULE);
 err_count:
-	efa_count(dev, EFA_STAT_ALLOC_UCONTEXT_ERR);
+	efa_count(to_efa_dev(ib->device), EFA_STAT_ALLOC_UCONTEXT_ERR);
 	return err;
 }
 
@@ -80,6 +99,8 @@ err_count:
 void efa_dealloc_ucontext(struct ib_ucontext *ib)
 {
 	efa_cmd_dealloc_uar(to_efa_dev(ib->device), to_efa_ucontext(ib)->uarn);
+	/* Unloading waits for the core to come back from here. */
+	module_put(THIS_MODULE);
 }
 
 /*
