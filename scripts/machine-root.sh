@@ -10,13 +10,12 @@
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 
-if [ "${MACHINE_ROOT_INSIDE:-}" != "$PPID" ]; then
+if [ -z "${MACHINE_ROOT_INSIDE:-}" ]; then
 	[ $# -ge 2 ] || { echo "usage: machine-root.sh KERNEL[,KERNEL...] COMMAND..." >&2 && exit 2; }
 	[ "$(id -u)" -eq 0 ] || { echo "machine-root: only root can mount; run it as root" >&2 && exit 2; }
-	# shellcheck disable=SC2016  # the inner shell's own process
-	exec unshare --mount --propagation private \
-		bash -c 'MACHINE_ROOT_INSIDE=$$ "$0" "$@"' "$0" "$@"
+	MACHINE_ROOT_INSIDE=yes exec unshare --mount --propagation private "$0" "$@"
 fi
+unset MACHINE_ROOT_INSIDE
 
 lab=$root/tools/lab/lab
 cache=${EFA_CACHE:-$HOME/.cache/efa-stack}
