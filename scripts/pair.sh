@@ -1,13 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage, below `efa-emu run --hosts 2 --`:  pair.sh PORT SERVER_COMMAND CLIENT_COMMAND
+# Usage: pair.sh PORT SERVER_COMMAND CLIENT_COMMAND
 #
-# Runs the server on host1 and, once it listens on TCP port PORT, the client on host0; each command is
-# one word for the shell and is shown first. Fails when one of them does; shows the server's output
-# then.
+# Below `efa-emu run --hosts 2 --`: runs the server on host1 and, once it listens on TCP port PORT, the
+# client on host0. In host1 of a lab of VMs (LAB_HOST is set): the server there, the client on host2.
+# Each command is one word for the shell and is shown first. Fails when one of them does; shows the
+# server's output then.
 set -euo pipefail
 port=$1 server=$2 client=$3
+if [ -n "${LAB_HOST:-}" ]; then
+	client_host=host2
+	on_server() { exec sh -c "$1"; }
+	# shellcheck disable=SC2029  # this folder is meant
+	on_client() { ssh host2 "cd $PWD && $1"; }
+else
+	client_host=host0
+	on_server() { exec efa-emu on host1 sh -c "$1"; }
+	on_client() { sh -c "$1"; }
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -20,7 +31,7 @@ if listening; then
 	exit 1
 fi
 echo "host1\$ $server &"
-timeout 120 efa-emu on host1 sh -c "exec $server" >"$log" 2>&1 &
+on_server "exec timeout 120 $server" >"$log" 2>&1 &
 server_pid=$!
 for ((tries = 0; tries < 600; tries++)); do
 	listening && break
@@ -38,9 +49,9 @@ if ! getent hosts host1 >/dev/null; then
 	address=$(awk '$2 == "host1" { print $1 }' "$EFA_EMU_DIR/etc-hosts")
 	client=${client//host1/$address}
 fi
-echo "host0\$ $client"
+echo "$client_host\$ $client"
 status=0
-timeout 120 sh -c "exec $client" || status=$?
+on_client "exec timeout 120 $client" || status=$?
 [ $status -eq 0 ] || kill $server_pid 2>/dev/null || true
 server_status=0
 wait $server_pid || server_status=$?

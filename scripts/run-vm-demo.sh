@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Second part of `make run`: the kernel driver in two virtual machines with emulated PCI devices,
+# installed the way a user does it. Each command is shown before it runs; the first that fails ends
+# the show. The machines' files are this machine's; nothing is changed on it.
+set -euo pipefail
+. "$(dirname "$0")/steps.sh"
+cd "$root"
+lab=tools/lab/lab
+kernel=6.1
+package=$build/packages/efa-dkms.deb
+
+if [ -z "${MACHINE_ROOT:-}" ]; then
+	step "Packages from Debian, for the virtual machines"
+	scripts/install-deps.sh build run lab package
+	step "QEMU and Debian's kernel $kernel, into the cache (110 MB the first time)"
+	"$lab" setup --kernel $kernel
+	"$lab" kernel-build-dir $kernel >/dev/null
+	step "Build the emulator in build/default"
+	build_tree default efa-emu
+	step "The driver as a Debian package"
+	made=$(scripts/dkms-deb.sh | tail -n 1)
+	cp "$made" "$package"
+	exec scripts/machine-root.sh $kernel "$0"
+fi
+
+step "A machine with kernel $kernel: apt install ./efa-dkms.deb (DKMS builds the module)"
+cp "$package" "$MACHINE_ROOT/root/"
+show chroot "$MACHINE_ROOT" sh -c 'cd /root && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes ./efa-dkms.deb && dkms status'
+
+name=demo-$$
+trap '"$lab" down --name $name >/dev/null 2>&1 || true' EXIT
+# on HOST COMMAND...
+on() {
+	local host=$1
+	shift
+	echo "$host\$ $*" | sed "s|$root/||g"
+	"$lab" exec --name $name --timeout 300 "$host" -- "$@" || stop "that failed on $host"
+}
+# boot GENERATION: two machines with a device each, and the driver loaded.
+boot() {
+	"$lab" up --name $name --hosts 2 --root "$MACHINE_ROOT" --kernel $kernel --generation "$1" --doorbells mapped
+	for host in host1 host2; do
+		on $host modprobe efa
+	done
+}
+# pair PORT COMMAND...: the command as server on host1, and with its name as argument on host2.
+pair() {
+	local port=$1
+	shift
+	on host1 scripts/pair.sh "$port" "$*" "$* host1"
+}
+
+step "Two machines boot; modprobe efa"
+boot efa1
+on host1 sh -c 'dmesg | grep efa'
+step "The device"
+on host1 ibv_devinfo -v
+on host1 rdma link
+step "Debian's libefa and perftest: latency and bandwidth between the machines"
+pair 18515 ib_send_lat -c SRD -x 0 -n 500
+pair 18515 ib_send_bw -c SRD -x 0 -n 1000
+pair 18515 ib_read_bw -c SRD -x 0 -n 500
+pair 18515 ib_send_lat -c UD -x 0 -n 500
+step "What the kernel knows"
+on host1 rdma resource
+on host1 rdma statistic
+show "$lab" down --name $name
+
+step "The same with devices that can RDMA write"
+boot efa2
+if [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers </dev/null; then
+	echo "(perftest 25.01 over rdma-core 56 of Debian 13: those of Debian 12 know no SRD write)"
+	pair 18515 build/peers/perftest/ib_write_bw -c SRD -x 0 -n 500
+else
+	stop "ib_write_bw -c SRD needs perftest 25.01 and rdma-core 56, which could not be built (see above)"
+fi
+step "Debian's libfabric, and an Open MPI job over both machines, data checked"
+pair 47592 fi_pingpong -p efa -e rdm -I 50
+mkdir -p "$build/run"
+show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o build/run/checked_job
+mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
+# shellcheck disable=SC2016  # for the shell over there
+on host1 sh -c 'FI_PROVIDER=efa mpirun --hostfile $LAB_HOSTFILE --np 2 --map-by node '"$mca"' build/run/checked_job /tmp/expected.json'
+on host1 rdma statistic
+show "$lab" down --name $name
+
+echo
+bold "The driver works, in ${SECONDS} seconds."
