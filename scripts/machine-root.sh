@@ -23,7 +23,7 @@ IFS=, read -ra kernels <<<"$1"
 shift
 
 place=$(mktemp -d)
-trap 'umount -R "$place" && rmdir "$place"' EXIT
+trap 'umount -R -l "$place" && rmdir "$place"' EXIT
 mount -t tmpfs -o mode=755 machine-root "$place"
 mkdir "$place"/{upper,work,root,modules,boot}
 export MACHINE_ROOT=$place/root
