@@ -54,7 +54,7 @@ pair() {
 
 step "Two machines boot; modprobe efa"
 boot efa1
-on host1 sh -c 'dmesg | grep efa'
+on host1 sh -c 'dmesg | grep " efa[: ]"'
 step "The device"
 on host1 ibv_devinfo -v
 on host1 rdma link
