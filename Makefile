@@ -6,14 +6,21 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-job dkms-deb test test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb test test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
 	scripts/build.sh
 
-run: ## build, then show devices, latency, bandwidth, libfabric and MPI on emulated hosts
+run: ## build, then show devices, latency, bandwidth, libfabric and MPI: on emulated hosts, then with the driver in VMs
 	scripts/run-demo.sh
+	scripts/run-vm-demo.sh
+
+run-native: ## the first part of it: emulated hosts, no VMs
+	scripts/run-demo.sh
+
+run-vm: ## the second part: two VMs, the driver installed from its package
+	scripts/run-vm-demo.sh
 
 run-job: ## 128 MPI ranks on 64 emulated hosts, checked
 	scripts/run-job.sh
