@@ -65,6 +65,7 @@ class Supervisor:
         self.end = time.monotonic() + plan.lifetime
         out = Path(plan.out) if plan.out else self.folder / "out"
         out.mkdir(exist_ok=True)
+        (self.folder / "hostfile").write_text("".join(f"{name} slots={plan.smp}\n" for name in plan.names))
         emulator = None
         if plan.devices_per_host:
             emulator = Emulator(plan, self.folder)

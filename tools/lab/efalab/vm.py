@@ -34,14 +34,12 @@ class Vm:
             "".join(f"export {key}={shlex.quote(value)}\n" for key, value in self.environment().items()))
         (self.folder / "modules").write_text("".join(f"{module}\n" for module in self.plan.modules))
         (self.folder / "hosts").write_text(network.hosts_file(self.plan.names))
-        (self.folder / "hostfile").write_text(
-            "".join(f"{name} slots={self.plan.smp}\n" for name in self.plan.names))
 
     def environment(self):
         """What commands in the guest find in their environment."""
         plan, kernel = self.plan, self.plan.kernel
         return {"LAB_HOST": self.name, "LAB_HOSTS": " ".join(plan.names),
-                "LAB_HOSTFILE": str(self.folder / "hostfile"), "LAB_OUT": str(self.out),
+                "LAB_HOSTFILE": str(self.lab / "hostfile"), "LAB_OUT": str(self.out),
                 "LAB_VM": str(self.folder), "LAB_GUEST": str(GUEST),
                 "LAB_ADDRESS": network.address(self.index) if plan.networked else "",
                 "LAB_MAC": network.mac(self.index),
