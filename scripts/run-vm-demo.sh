@@ -9,28 +9,31 @@ set -euo pipefail
 cd "$root"
 lab=tools/lab/lab
 kernel=6.1
-package=$build/packages/efa-dkms.deb
 
-if [ -z "${MACHINE_ROOT:-}" ]; then
-	step "Packages from Debian, for the virtual machines"
-	scripts/install-deps.sh build run lab package
-	step "QEMU and Debian's kernel $kernel, into the cache (110 MB the first time)"
-	"$lab" setup --kernel $kernel
-	"$lab" kernel-build-dir $kernel >/dev/null
-	step "Build the emulator in build/default"
-	build_tree default efa-emu
-	step "The driver as a Debian package"
-	made=$(scripts/dkms-deb.sh | tail -n 1)
-	cp "$made" "$package"
-	exec scripts/machine-root.sh $kernel "$0"
-fi
+step "Packages from Debian, for the virtual machines"
+scripts/install-deps.sh build run lab package
+step "QEMU and Debian's kernel $kernel, into the cache (110 MB the first time)"
+"$lab" setup --kernel $kernel
+step "Build the emulator in build/default"
+build_tree default efa-emu
+step "The driver as a Debian package"
+made=$(scripts/dkms-deb.sh | tail -n 1)
+echo "$made"
 
-step "A machine with kernel $kernel: apt install ./efa-dkms.deb (DKMS builds the module)"
-cp "$package" "$MACHINE_ROOT/root/"
-show chroot "$MACHINE_ROOT" sh -c 'cd /root && DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes ./efa-dkms.deb && dkms status'
-
+layer=$(mktemp -d)
 name=demo-$$
-trap '"$lab" down --name $name >/dev/null 2>&1 || true' EXIT
+trap '"$lab" down --name $name >/dev/null 2>&1 || true; rm -rf "$layer"' EXIT
+
+step "apt install ./efa-dkms.deb on a machine with kernel $kernel: DKMS builds the module"
+# A copy-on-write view of this machine; DKMS finds the kernel in /boot.
+# shellcheck disable=SC2016  # for the shell over there
+"$lab" install --kernel $kernel --into "$layer" -- sh -ec '
+	touch "/boot/config-$KVERSION"
+	cp "$0" /root/efa-dkms.deb
+	cd /root
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes ./efa-dkms.deb
+	dkms status efa' "$made" || stop "the package does not install"
+
 # on HOST COMMAND...
 on() {
 	local host=$1
@@ -40,7 +43,7 @@ on() {
 }
 # boot GENERATION: two machines with a device each, and the driver loaded.
 boot() {
-	"$lab" up --name $name --hosts 2 --root "$MACHINE_ROOT" --kernel $kernel --generation "$1" --doorbells mapped
+	"$lab" up --name $name --hosts 2 --layer "$layer" --kernel $kernel --generation "$1" --doorbells mapped
 	for host in host1 host2; do
 		on $host modprobe efa
 	done
