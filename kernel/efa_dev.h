@@ -40,6 +40,7 @@ struct efa_mmio {
 	dma_addr_t resp_dma;
 	struct mutex lock; /* one outstanding request */
 	u16 seq;
+	bool silent; /* the last request was not answered, which was said */
 	u32 timeout_us;
 };
 

@@ -251,10 +251,8 @@ int efa_device_start(struct efa_dev *dev, enum efa_reset_reason reason)
 	pci_set_master(dev->pdev);
 	efa_mmio_program(dev);
 	err = efa_reset(dev, reason);
-	if (err == -ETIME) {
-		efa_info(dev, "it may not be up yet; it is tried again later\n");
-		return -EPROBE_DEFER;
-	}
+	if (err == -ETIME)
+		return -EAGAIN; /* it may not be up yet */
 	if (!err)
 		err = efa_device_identify(dev);
 	if (!err)

@@ -78,6 +78,15 @@ static bool efa_mmio_wait(struct efa_mmio *mmio)
 	return true;
 }
 
+/* Whoever waits for a reset asks many times; once is news. */
+static void efa_mmio_no_answer(struct efa_dev *dev, enum efa_reg reg)
+{
+	if (!dev->mmio.silent)
+		efa_err(dev, "register %#x was not answered in %u ms\n", reg,
+			dev->mmio.timeout_us / (u32)USEC_PER_MSEC);
+	dev->mmio.silent = true;
+}
+
 static u32 efa_mmio_request(struct efa_dev *dev, enum efa_reg reg)
 {
 	struct efa_mmio *mmio = &dev->mmio;
@@ -92,10 +101,10 @@ static u32 efa_mmio_request(struct efa_dev *dev, enum efa_reg reg)
 	efa_mmio_write(dev, EFA_REG_MMIO_REG_READ, request);
 
 	if (!efa_mmio_wait(mmio)) {
-		efa_err_rl(dev, "register %#x was not answered in %u ms\n", reg,
-			   mmio->timeout_us / (u32)USEC_PER_MSEC);
+		efa_mmio_no_answer(dev, reg);
 		return EFA_READLESS_INVALID;
 	}
+	mmio->silent = false;
 
 	/* The device makes the value visible no later than req_id. */
 	dma_rmb();

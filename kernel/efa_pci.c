@@ -174,7 +174,10 @@ err_attach:
 	efa_detach(dev);
 err_dev:
 	efa_dev_free(dev);
-	return err;
+	if (err != -EAGAIN)
+		return err;
+	dev_info(&pdev->dev, "it may not be up yet; it is probed again later\n");
+	return -EPROBE_DEFER;
 }
 
 static void efa_remove(struct pci_dev *pdev)

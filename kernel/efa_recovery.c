@@ -96,11 +96,11 @@ static void efa_recovery_failed(struct efa_dev *dev, int err)
 	if (efa_gone(dev) || dev->cut_off ||
 	    ++dev->failed_recoveries >= EFA_RECOVERY_ATTEMPTS) {
 		efa_err(dev,
-			"restart failed (%d); no more attempts, the device is unusable. Unbind the driver, reset the PCI function, bind it again; or stop and start the instance\n",
-			err);
+			"restart failed (%pe); no more attempts, the device is unusable. Unbind the driver, reset the PCI function, bind it again; or stop and start the instance\n",
+			ERR_PTR(err));
 		return;
 	}
-	efa_err(dev, "restart failed: %d; next attempt (%u of %u) in %u s\n", err,
+	efa_err(dev, "restart failed (%pe); next attempt (%u of %u) in %u s\n", ERR_PTR(err),
 		dev->failed_recoveries + 1, EFA_RECOVERY_ATTEMPTS, pause_ms / (u32)MSEC_PER_SEC);
 	queue_delayed_work(efa_recovery_wq, &dev->recovery, msecs_to_jiffies(pause_ms));
 }
