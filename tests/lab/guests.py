@@ -14,6 +14,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LAB = REPOSITORY / "tools" / "lab" / "lab"
 sys.path.insert(0, str(REPOSITORY / "tools" / "lab"))
 KERNEL = os.environ.get("LAB_TEST_KERNEL", "6.1")
+# The lab keeps consoles and logs of what fails, and here much fails on purpose.
+KEPT = tempfile.TemporaryDirectory(prefix="labtest-")
+os.environ["TMPDIR"] = KEPT.name
 LIMIT = 600  # seconds for one call of the lab on a loaded machine
 
 

@@ -47,7 +47,8 @@ def _plan(args):
                 accelerator=args.accel, modules=tuple(args.module or ()),
                 kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
                 ssh=args.ssh, snapshots=args.snapshot,
-                layer=str(_layer(args.layer)) if args.layer else "", out=args.out or "", boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
+                layer=str(_layer(args.layer)) if args.layer else "", out=args.out or "",
+                boot_limit=args.boot_timeout or 60 + 20 * args.hosts,
                 lifetime=getattr(args, "lifetime", 0))
 
 

@@ -29,7 +29,8 @@ mkdir upper work root modules-upper modules-work
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 [ ! -e "$layer/root" ] || cp -a "$layer/root/." root
 mkdir -p "root/usr/lib/modules/$version"
-mount -t overlay -o "lowerdir=$modules,upperdir=modules-upper,workdir=modules-work" overlay 	"root/usr/lib/modules/$version"
+mount -t overlay -o "lowerdir=$modules,upperdir=modules-upper,workdir=modules-work" \\
+	overlay "root/usr/lib/modules/$version"
 [ ! -e "$layer/modules" ] || cp -a "$layer/modules/." "root/usr/lib/modules/$version"
 for top in /*; do
 	[ -d "$top" ] && [ ! -L "$top" ] || continue
