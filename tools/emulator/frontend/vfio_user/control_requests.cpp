@@ -37,6 +37,8 @@ class Requests {
   Result<Json> reset_timeout(Port& port, const Json& request);
   Result<Json> stats(Port& port, const Json& request);
   Result<Json> vanish(Port& port, const Json& request);
+  Result<Json> unplug(Port& port, const Json& request);
+  Result<Json> plug(Port& port, const Json& request);
 
   std::vector<Port>& ports_;
   Nanoseconds now_;
@@ -46,6 +48,7 @@ const Requests::Operation Requests::kOperations[] = {
     {"fault", &Requests::arm_fault}, {"clear", &Requests::clear},
     {"event", &Requests::event},     {"keepalive", &Requests::keep_alive},
     {"vanish", &Requests::vanish},   {"reset_timeout", &Requests::reset_timeout},
+    {"unplug", &Requests::unplug},   {"plug", &Requests::plug},
     {"stats", &Requests::stats},
 };
 
@@ -144,6 +147,7 @@ Result<Json> Requests::clear(Port& port, const Json&) {
   device.admin_faults().clear();
   device.silence_keep_alive(false);
   device.hold_reset(false);
+  port.function->set_plugged(true);
   port.vanishes_at.reset();
   return Json::object();
 }
@@ -220,6 +224,17 @@ Result<Json> Requests::vanish(Port& port, const Json& request) {
   if (port.session == nullptr)
     return fail(ENOTCONN, fmt::format("{} has no client", port.name), "start QEMU first");
   port.vanishes_at = now_ + *after * kMillisecond;
+  return Json::object();
+}
+
+/// Unlike after vanish, the client lives on, and the device can come back.
+Result<Json> Requests::unplug(Port& port, const Json&) {
+  port.function->set_plugged(false);
+  return Json::object();
+}
+
+Result<Json> Requests::plug(Port& port, const Json&) {
+  port.function->set_plugged(true);
   return Json::object();
 }
 

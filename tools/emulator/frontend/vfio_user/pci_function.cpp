@@ -56,6 +56,10 @@ Region PciFunction::region(unsigned index) const noexcept {
 bool PciFunction::read(unsigned index, std::uint64_t offset, std::span<std::byte> out) {
   const std::uint64_t size = region(index).size;
   if (offset > size || out.size() > size - offset) return false;
+  if (!plugged_) {
+    std::memset(out.data(), 0xff, out.size());
+    return true;
+  }
   switch (index) {
     case kRegisterBar:
       read_registers(offset, out);
@@ -103,6 +107,7 @@ void PciFunction::for_each_word(std::uint64_t offset, std::span<const std::byte>
 bool PciFunction::write(unsigned index, std::uint64_t offset, std::span<const std::byte> in) {
   const std::uint64_t size = region(index).size;
   if (offset > size || in.size() > size - offset) return false;
+  if (!plugged_) return true;
   switch (index) {
     case kRegisterBar:
       for_each_word(offset, in, [this](std::uint32_t at, std::uint32_t value) {
@@ -143,7 +148,14 @@ void PciFunction::reset() {
   memory_.set_bus_master(config_.bus_master());
 }
 
+void PciFunction::set_plugged(bool plugged) {
+  if (plugged == plugged_) return;
+  reset();
+  plugged_ = plugged;
+}
+
 void PciFunction::disconnect() {
+  plugged_ = true;
   reset();
   vectors_.disconnect();
   memory_.remove_all();

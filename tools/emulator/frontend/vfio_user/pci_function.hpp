@@ -56,6 +56,12 @@ class PciFunction {
   /// stay.
   void reset();
 
+  /// Pulled out of its slot: it forgets everything and answers all ones, until it is plugged in
+  /// again as a new device. The client does not learn of it, as a root port without hot-plug
+  /// interrupts would not.
+  void set_plugged(bool plugged);
+  bool plugged() const noexcept { return plugged_; }
+
   /// The client has gone: nothing of it is left.
   void disconnect();
 
@@ -78,6 +84,7 @@ class PciFunction {
   std::unique_ptr<Device> device_;
   std::unique_ptr<DataPath> data_path_;
   AccessCounters accesses_;
+  bool plugged_ = true;
 };
 
 }  // namespace efa::emu::vfio_user
