@@ -38,7 +38,8 @@ TAP_TEST("Nothing works before the device is opened") {
   Uverbs uverbs;
   ib_uverbs_query_port_resp_ex port{};
   Attributes query;
-  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1}).out(UVERBS_ATTR_QUERY_PORT_RESP, port);
+  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1})
+      .out(UVERBS_ATTR_QUERY_PORT_RESP, port);
   expect_errno(uverbs.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, query), EINVAL,
                "QUERY_PORT");
   ib_uverbs_alloc_pd_resp pd{};
@@ -175,7 +176,8 @@ TAP_TEST("QUERY_DEVICE takes no private input and any room for its answer") {
 
 int query_port(Session& session, std::uint8_t number, ib_uverbs_query_port_resp_ex& port) {
   Attributes query;
-  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{number}).out(UVERBS_ATTR_QUERY_PORT_RESP, port);
+  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{number})
+      .out(UVERBS_ATTR_QUERY_PORT_RESP, port);
   return session.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, query);
 }
 

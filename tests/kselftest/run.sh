@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Usage: run.sh MODULE PROGRAMS [PROGRAM...]     as root, in a guest of the lab
+#
+# Loads MODULE (a file) if no efa module is loaded, runs the test programs of the folder PROGRAMS
+# (all, or those named, such as verbs/memory), unloads the module and looks for what it left. Prints
+# one TAP stream and at last 'N passed, N failed'; the status is 1 if one failed.
+#
+# Rounds of long loops, each with its own variable (these are for a run in minutes):
+#   EFA_TEST_BIND_ROUNDS=10 EFA_TEST_RESCAN_ROUNDS=5 EFA_TEST_RELOAD_ROUNDS=5 EFA_TEST_UNBIND_ROUNDS=3
+#   EFA_TEST_RESET_ROUNDS=2 EFA_TEST_ROUNDS=200 (threads), EFA_TEST_ALL_FAULTS (unset)
+# EFA_TEST_LIMIT (240) is the time for one program, in seconds.
+set -uo pipefail
+[ $# -ge 2 ] || { sed -n '4,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+module=$(realpath "$1") programs=$(realpath "$2")
+shift 2
+# loss comes last: it takes devices away for good.
+[ $# -gt 0 ] || set -- verbs/{context,domain,address,memory,completion_queue,queue_pair,transitions} \
+	verbs/{traffic,events,threads,processes,limits} device/{mappings,counters,binding,faults,loss}
+export EFA_TEST_MODULE=$module
+number=0 passed=0 failed=0
+
+# verdict ok|"not ok" TEXT
+verdict() {
+	number=$((number + 1))
+	if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	echo "$1 $number - $2"
+}
+
+# Renumbers one program's TAP and counts it.
+run_program() {
+	local name=$1 line planned=0 seen=0 status=0 start=$SECONDS
+	local output=/tmp/kselftest.$$
+	echo "# $name"
+	timeout --kill-after=10 "${EFA_TEST_LIMIT:-240}" "$programs/$name" >"$output" 2>&1 || status=$?
+	while IFS= read -r line; do
+		case $line in
+		1..*) planned=${line#1..} ;;
+		'ok '*) seen=$((seen + 1)) && verdict ok "$name: ${line#* - }" ;;
+		'not ok '*) seen=$((seen + 1)) && verdict 'not ok' "$name: ${line#* - }" ;;
+		'TAP version'*) ;;
+		*) echo "# ${line#\# }" ;;
+		esac
+	done <"$output"
+	rm -f "$output"
+	if [ "$seen" -ne "$planned" ] || [ "$planned" -eq 0 ] || [ $status -gt 1 ]; then
+		verdict 'not ok' "$name: ended with status $status after $seen of $planned tests"
+	fi
+	echo "# $name took $((SECONDS - start)) s"
+}
+
+load() {
+	local needed
+	[ -d /sys/module/efa ] && return
+	for needed in $(modinfo -F depends "$module" | tr ',' ' '); do modprobe "$needed" || return; done
+	modprobe ib_uverbs && insmod "$module"
+}
+
+# The module goes, and the kernel's leak detector (debug kernels have one) finds nothing of it.
+unload() {
+	local scan=/sys/kernel/debug/kmemleak
+	if [ -d /sys/module/efa ] && ! rmmod efa; then
+		verdict 'not ok' 'the module is unloaded at the end'
+		return
+	fi
+	verdict ok 'the module is unloaded at the end'
+	[ -w $scan ] || return
+	# It believes only what it has seen twice.
+	echo scan >$scan && echo scan >$scan
+	if grep -q '\[efa\]' $scan; then
+		sed 's/^/# /' $scan
+		verdict 'not ok' 'no memory is leaked'
+	else
+		verdict ok 'no memory is leaked'
+	fi
+}
+
+echo 'TAP version 13'
+echo "# kernel $(uname -r), module $module"
+if ! load; then
+	echo "Bail out! $module does not load"
+	exit 1
+fi
+for program in "$@"; do run_program "$program"; done
+unload
+echo "1..$number"
+echo "# it took $SECONDS s"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
