@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: run.sh MODULE PROGRAMS [PROGRAM...]     as root, in a guest of the lab
+# Usage: run.sh MODULE PROGRAMS [PROGRAM[=FILTER]...]     as root, in a guest of the lab
 #
 # Loads MODULE (a file) if no efa module is loaded, runs the test programs of the folder PROGRAMS
-# (all, or those named, such as verbs/memory), unloads the module and looks for what it left. Prints
+# (all, or those named, such as verbs/memory; FILTER is part of a test's sentence), unloads the module and looks for what it left. Prints
 # one TAP stream and at last 'N passed, N failed'; the status is 1 if one failed.
 #
 # Rounds of long loops, each with its own variable (these are for a run in minutes):
@@ -12,7 +12,7 @@
 #   EFA_TEST_RESET_ROUNDS=2 EFA_TEST_ROUNDS=200 (threads), EFA_TEST_ALL_FAULTS (unset)
 # EFA_TEST_LIMIT (240) is the time for one program, in seconds.
 set -uo pipefail
-[ $# -ge 2 ] || { sed -n '4,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '4,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 module=$(realpath "$1") programs=$(realpath "$2")
 shift 2
 # loss comes last: it takes devices away for good.
@@ -30,10 +30,12 @@ verdict() {
 
 # Renumbers one program's TAP and counts it.
 run_program() {
-	local name=$1 line planned=0 seen=0 status=0 start=$SECONDS
+	local name=${1%%=*} line planned=0 seen=0 status=0 start=$SECONDS
+	local filter=()
+	[ "$name" = "$1" ] || filter=("${1#*=}")
 	local output=/tmp/kselftest.$$
 	echo "# $name"
-	timeout --kill-after=10 "${EFA_TEST_LIMIT:-240}" "$programs/$name" >"$output" 2>&1 || status=$?
+	timeout --kill-after=10 "${EFA_TEST_LIMIT:-240}" "$programs/$name" "${filter[@]}" >"$output" 2>&1 || status=$?
 	while IFS= read -r line; do
 		case $line in
 		1..*) planned=${line#1..} ;;

@@ -191,8 +191,11 @@ struct Silence {
   const char* kind;
   const char* more;
 };
-const Silence silences[] = {{"timeout", ""},  {"lost", ""},        {"late", "\"delay_ms\":4000"},
-                            {"wrong_id", ""}, {"stale_phase", ""}, {"garbage", ""}};
+const Silence silences[] = {{"timeout", ""},
+                            {"lost", ""},
+                            {"late", "\"delay_ms\":4000"},
+                            {"wrong_id", ""},
+                            {"stale_phase", ""}};
 
 void fall_silent(const Command& command, const Silence& silence) {
   auto subject = std::make_unique<Subject>();
@@ -232,6 +235,22 @@ const bool silences_added = [] {
              });
   return true;
 }();
+
+TAP_TEST("An answer full of garbage is not believed, and the device goes on") {
+  for (const Command& command : commands) {
+    Subject subject;
+    const Control control;
+    control.fault(command.opcode, "garbage");
+    // An answer without a body has nothing but its header to be wrong in.
+    const std::string what = std::string(command.name) + " with garbage";
+    expect_errno(command.run(subject), {0, EPROTO, EIO, EINVAL, ETIME}, what);
+    if (command.opcode == EFA_AQ_OPCODE_CREATE_QP || command.opcode == EFA_AQ_OPCODE_CREATE_CQ)
+      expect(command.run(subject) != EPROTO, what + ": the next one is right");
+  }
+  start_afresh();
+  User user;
+  expect(user.exchange(), "a message arrives");
+}
 
 TAP_TEST("An answer that is a little late is taken") {
   Subject subject;
