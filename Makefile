@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb test test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb test test-driver test-kernels test-interop test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -30,6 +30,15 @@ dkms-deb: ## the driver as a Debian package for DKMS: build/packages/efa-dkms_*.
 
 test: ## all tests, also under sanitizers, and a short run of the fuzzers
 	scripts/test.sh
+
+test-driver: ## efa.ko in guests of the VM lab, kernel 6.1 (10 minutes)
+	scripts/test.sh driver
+
+test-kernels: ## efa.ko on every supported kernel: build with W=1 and sparse, boot, test; docs/kernels.md
+	scripts/test-kernels.sh
+
+test-interop: ## the distribution's own efa driver through the same tests; docs/driver-differences.md
+	scripts/test-interop.sh
 
 test-lab: ## tests of the VM lab itself (boots guests; some minutes)
 	scripts/test.sh lab

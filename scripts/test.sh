@@ -1,18 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: test.sh [default] [sanitizers] [fuzz] [lab]   (none: the first three, which is `make test`)
+# Usage: test.sh [default] [driver] [sanitizers] [fuzz] [lab]   (none: the first four, which is `make test`)
 #
 #   default     everything that ctest knows: unit, layout, conformance, native programs
 #   sanitizers  the unit tests under ASan+UBSan and under TSan
 #   fuzz        every fuzzer for FUZZ_SECONDS (20) seconds, from its corpus
-#   lab         the VM lab: boots guests
+#   driver      efa.ko in guests of the VM lab: kernel 6.1
+#   lab         the VM lab itself: boots guests
 #
 # Goes on after a failure; the last line is 'N passed, N failed[, N skipped]'.
 set -uo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root" || exit 1
-[ $# -gt 0 ] || set -- default sanitizers fuzz
+[ $# -gt 0 ] || set -- default driver sanitizers fuzz
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -48,6 +49,19 @@ run_ctest() {
 	echo "$name: $now_passed passed, $now_failed failed, $now_skipped skipped  (+${SECONDS}s)"
 }
 
+# run_counting SCRIPT ARGUMENT...: a script whose last line is 'N passed, N failed'.
+run_counting() {
+	local log=$build/${1##*/}.log counts
+	"$@" </dev/null 2>&1 | tee "$log"
+	counts=$(sed -nE '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log")
+	if [ -z "$counts" ]; then
+		failed=$((failed + 1)) failures+=("$1: no result")
+		return
+	fi
+	passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+	[ "${counts#* }" -eq 0 ] || failures+=("$1: ${log#"$root"/}")
+}
+
 # sanitized SANITIZERS BUILD_COMMAND TREE: builds the unit tests with sanitizers and runs them.
 sanitized() {
 	local sanitizers=$1 command=$2 tree=$3
@@ -71,8 +85,9 @@ for part in "$@"; do
 	default) ;;
 	sanitizers) groups+=(fuzz) ;;
 	fuzz) groups+=(fuzz) ;;
+	driver) groups+=(kernel) ;;
 	lab) ;;
-	*) echo "test.sh: there is no part '$part'; parts are default sanitizers fuzz lab" >&2 && exit 2 ;;
+	*) echo "test.sh: there is no part '$part'; parts are default driver sanitizers fuzz lab" >&2 && exit 2 ;;
 	esac
 done
 step "Packages from Debian"
@@ -94,6 +109,11 @@ for part in "$@"; do
 		check "build" build_tree default all || continue
 		step "Lab: guests"
 		run_ctest default -C lab -R '^lab_'
+		;;
+	driver)
+		step "Driver: build in build/default"
+		check "build" build_tree default "efa-emu kselftest conformance_script" || continue
+		run_counting scripts/test-driver.sh
 		;;
 	sanitizers)
 		export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
