@@ -145,6 +145,10 @@ static int create_on_device(struct efa_cq *cq, const struct efa_uabi_create_cq *
 			       depth, err, dev->attr.max_cq);
 		return err;
 	}
+	/* Providers use the depth that they asked for, so this ends in lost completions. */
+	if (result->depth != depth)
+		efa_warn_rl(dev, "the device gave CQ %u %u entries, %u were asked; report it\n",
+			    result->cqn, result->depth, depth);
 	cq->cqn = result->cqn;
 	cq->ib.cqe = result->depth;
 	return 0;
