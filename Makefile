@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb test test-driver test-kernels test-interop test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb test test-driver test-package test-kernels test-interop test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -33,6 +33,9 @@ test: ## all tests, also under sanitizers, and a short run of the fuzzers
 
 test-driver: ## efa.ko in guests of the VM lab, kernel 6.1 (10 minutes)
 	scripts/test.sh driver
+
+test-package: ## the life of the Debian package efa-dkms: install, upgrade, remove, purge
+	scripts/test.sh package
 
 test-kernels: ## efa.ko on every supported kernel: build with W=1 and sparse, boot, test; docs/kernels.md
 	scripts/test-kernels.sh

@@ -1,19 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: test.sh [default] [driver] [sanitizers] [fuzz] [lab]   (none: the first four, which is `make test`)
+# Usage: test.sh [default] [driver] [package] [sanitizers] [fuzz] [lab]   (none: all but the last, which is
+# `make test`)
 #
 #   default     everything that ctest knows: unit, layout, conformance, native programs
 #   sanitizers  the unit tests under ASan+UBSan and under TSan
 #   fuzz        every fuzzer for FUZZ_SECONDS (20) seconds, from its corpus
 #   driver      efa.ko in guests of the VM lab: kernel 6.1
+#   package     the life of the package efa-dkms: install, upgrade, remove, purge
 #   lab         the VM lab itself: boots guests
 #
 # Goes on after a failure; the last line is 'N passed, N failed[, N skipped]'.
 set -uo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root" || exit 1
-[ $# -gt 0 ] || set -- default driver sanitizers fuzz
+[ $# -gt 0 ] || set -- default driver package sanitizers fuzz
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -86,8 +88,9 @@ for part in "$@"; do
 	sanitizers) groups+=(fuzz) ;;
 	fuzz) groups+=(fuzz) ;;
 	driver) groups+=(kernel) ;;
+	package) groups+=(lab package) ;;
 	lab) ;;
-	*) echo "test.sh: there is no part '$part'; parts are default driver sanitizers fuzz lab" >&2 && exit 2 ;;
+	*) echo "test.sh: there is no part '$part'; parts are default driver package sanitizers fuzz lab" >&2 && exit 2 ;;
 	esac
 done
 step "Packages from Debian"
@@ -114,6 +117,9 @@ for part in "$@"; do
 		step "Driver: build in build/default"
 		check "build" build_tree default "efa-emu kselftest conformance_script" || continue
 		run_counting scripts/test-driver.sh
+		;;
+	package)
+		run_counting scripts/test-package.sh
 		;;
 	sanitizers)
 		export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1

@@ -5,7 +5,7 @@
 #
 # The life of the package efa-dkms on a machine: installation builds the module, a further kernel gets
 # one, an unfit kernel is passed over with one clear line, an upgrade replaces it, removal and purge
-# leave nothing behind. Prints TAP.
+# leave nothing behind. Prints TAP, and 'N passed, N failed' at the end.
 set -uo pipefail
 package=$1 first=$2 second=$3
 tests=0 failures=0
@@ -84,4 +84,5 @@ diff <(echo "$before") <(echo "$after") >"$log"
 ok $? "purge leaves nothing behind"
 
 rm -f "$log"
+echo "$((tests - failures)) passed, $failures failed"
 [ $failures -eq 0 ]
