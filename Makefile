@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb test test-driver test-package test-kernels test-interop test-lab test-kunit test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb test test-driver test-package test-kernels test-interop test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -45,6 +45,9 @@ test-interop: ## the distribution's own efa driver through the same tests; docs/
 
 test-lab: ## tests of the VM lab itself (boots guests; some minutes)
 	scripts/test.sh lab
+
+test-debug-kernel: ## KUnit, kselftest and faults in every allocation, in VMs with KASAN, lockdep, kmemleak
+	scripts/test-debug-kernel.sh
 
 test-sanitizers: ## only the unit tests under ASan+UBSan and TSan
 	scripts/test.sh sanitizers

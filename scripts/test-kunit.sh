@@ -55,7 +55,7 @@ run_um() {
 }
 
 run_debug() {
-	"$root/tools/lab/lab" run --kernel debug -- "$root/tools/lab/debug-kernel/kunit.sh" "$place/modules" >"$log" 2>&1
+	"$root/tools/lab/lab" run --kernel debug --no-device --memory 2048 --timeout 900 -- "$root/tools/lab/debug-kernel/kunit.sh" "$place/modules" >"$log" 2>&1
 }
 
 step "The $kind kernel"
