@@ -76,6 +76,8 @@ def read(lines, tally):
                 close_suite(tally, found[4], planned, cases, case.passed)
                 ended.add(found[4])
             elif depth == 1:
+                for one in parameters:
+                    one.name = f"{case.name}: {one.name}"
                 for one in parameters or [case]:
                     tally.count(suite, one)
                 if parameters and not case.passed and all(one.passed for one in parameters):
@@ -83,7 +85,7 @@ def read(lines, tally):
                 cases.append(case)
                 parameters = []
             else:
-                parameters.append(Case(f"{found[4]} (parameter)", case.passed, case.skipped))
+                parameters.append(case)
     return ended
 
 

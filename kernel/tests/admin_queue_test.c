@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The admin queue against a device that keeps the rules, and against one that does not. */
 #include "mock_device.h"
+#include "suites.h"
 
 #define SHORT_LIMIT_US 20000
 

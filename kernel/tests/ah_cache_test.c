@@ -3,6 +3,7 @@
 #include "../efa_ah.c"
 
 #include "mock_device.h"
+#include "suites.h"
 
 #define MANY_PEERS 1000
 

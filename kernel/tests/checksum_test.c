@@ -3,6 +3,7 @@
 #include "../efa_aq_entry.c"
 
 #include "mock_device.h"
+#include "suites.h"
 
 static const struct vector {
 	const char *name;

@@ -7,6 +7,7 @@
 
 #include "efa_cmd.h"
 #include "mock_device.h"
+#include "suites.h"
 
 #define REGISTER_BAR_BYTES SZ_64K
 #define LLQ_BAR_BYTES	   SZ_1M

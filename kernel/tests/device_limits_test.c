@@ -6,6 +6,7 @@
 #include "../efa_attr.c"
 
 #include "mock_device.h"
+#include "suites.h"
 
 #define LLQ_BAR_BYTES SZ_8M
 

@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* efa_kunit.ko: all suites. */
-#include <kunit/test.h>
 #include <linux/module.h>
 
-extern struct kunit_suite efa_register_read_suite;
-extern struct kunit_suite efa_checksum_suite;
-extern struct kunit_suite efa_admin_queue_suite;
-extern struct kunit_suite efa_page_list_suite;
-extern struct kunit_suite efa_memory_region_suite;
-extern struct kunit_suite efa_ah_cache_suite;
-extern struct kunit_suite efa_device_answers_suite;
-extern struct kunit_suite efa_device_limits_suite;
-extern struct kunit_suite efa_events_suite;
+#include "suites.h"
 
 kunit_test_suites(&efa_register_read_suite, &efa_checksum_suite, &efa_admin_queue_suite,
 		  &efa_page_list_suite, &efa_memory_region_suite, &efa_ah_cache_suite,

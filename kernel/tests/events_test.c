@@ -4,6 +4,7 @@
 #include "../efa_eq.c"
 
 #include "mock_device.h"
+#include "suites.h"
 
 #define EQ_DEPTH 64
 

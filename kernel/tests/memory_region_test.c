@@ -7,6 +7,7 @@
 #include "../efa_mr.c"
 
 #include "page_list_reader.h"
+#include "suites.h"
 
 #define MAX_PIECES 3
 #define MAX_PAGES  400000

@@ -20,6 +20,7 @@ static dma_addr_t real_map(struct device *dev, void *mem, size_t size,
 #include "../efa_pbl.c"
 
 #include "page_list_reader.h"
+#include "suites.h"
 
 #define PAGES_PER_PIECE 512
 #define PAGES_PER_CHUNK (PAGES_PER_PIECE * 510)

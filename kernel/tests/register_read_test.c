@@ -16,6 +16,7 @@ static void store(u32 value, const void __iomem *addr);
 #include "../efa_mmio.c"
 
 #include "mock_device.h"
+#include "suites.h"
 
 #define VALUE 0x12345678
 
