@@ -64,7 +64,7 @@ kselftest() {
 conformance() {
 	local kernel=$1 generation=$2 folder=$build/driver status=0
 	"$emulator" run --generation "$generation" -- "$script" >"$folder/native-$generation.json" &&
-		$lab run --kernel "$kernel" --module "$folder/$kernel/efa.ko" --generation "$generation" --timeout 120 \
+		$lab run --kernel "$kernel" --smp 2 --module "$folder/$kernel/efa.ko" --generation "$generation" --timeout 120 \
 			-- "$script" >"$folder/$kernel-$generation.json" 2>"$folder/$kernel-$generation.err" &&
 		tests/conformance/compare.py "native=$folder/native-$generation.json" \
 			"efa.ko=$folder/$kernel-$generation.json" --expected "tests/conformance/native-$kernel.txt" || status=1

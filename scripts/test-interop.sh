@@ -46,7 +46,7 @@ count "the suite came to its end" $?
 
 step "Both drivers answer the conformance script"
 for driver in stock own; do
-	$lab run --kernel 6.1 --module "$folder/$driver/efa.ko" --timeout 120 -- "$script" \
+	$lab run --kernel 6.1 --smp 2 --module "$folder/$driver/efa.ko" --timeout 120 -- "$script" \
 		>"$folder/$driver.json" 2>"$folder/$driver.err"
 	count "the conformance script on the driver '$driver'" $?
 done

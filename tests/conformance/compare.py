@@ -15,7 +15,7 @@ import re
 import sys
 
 # Numbers that each side chooses for itself: equal if they are equal to the same earlier ones.
-CHOSEN = ("handle", "pdn", "ah_handle", "ah", "mr_handle", "lkey", "cq_handle", "gid")
+CHOSEN = ("handle", "pdn", "ah_handle", "ah", "cq_handle", "gid")
 
 
 def normalised(path):

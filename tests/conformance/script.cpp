@@ -185,10 +185,7 @@ void regions(Bench& bench) {
     Mr mr;
     const int error =
         bench.session.reg_mr(bench.pd, bench.pages.data() + offset, length, access, mr);
-    Record(step, error)
-        .field("mr_handle", mr.handle)
-        .field("lkey", mr.lkey)
-        .field("rkey_is_lkey", mr.lkey == mr.rkey);
+    Record(step, error).field("rkey_is_lkey", mr.lkey == mr.rkey);
     if (error != 0) return;
     InterconnectIds ids;
     const int query = query_mr(bench.session, mr.handle, ids);

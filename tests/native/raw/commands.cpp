@@ -39,7 +39,7 @@ class IoctlTest : public ::testing::Test {
  protected:
   Session session;
   int send(Message& message) { return verbs_ioctl(session.fd(), message.header()); }
-  static Message query_port(std::uint8_t port, ib_uverbs_query_port_resp_ex& out) {
+  static Message query_port(std::uint64_t port, ib_uverbs_query_port_resp_ex& out) {
     return {UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT,
             Attributes()
                 .in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, port)
@@ -89,7 +89,7 @@ TEST_F(IoctlTest, DoesNotKnowOtherObjectsAndMethods) {
 
 TEST_F(IoctlTest, RefusesMandatoryAttributesThatItDoesNotKnow) {
   Attributes attributes;
-  attributes.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint8_t{1})
+  attributes.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1})
       .out(UVERBS_ATTR_QUERY_PORT_RESP, port)
       .in(kNoAttribute, std::uint32_t{1});
   EXPECT_EQ(session.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, attributes),
@@ -109,7 +109,7 @@ TEST_F(IoctlTest, ReportsMemoryThatIsNotThere) {
   EXPECT_EQ(verbs_ioctl(session.fd(), nullptr), EFAULT);
   EXPECT_EQ(verbs_ioctl(session.fd(), reinterpret_cast<ib_uverbs_ioctl_hdr*>(0x10)), EFAULT);
   Attributes bad_output;
-  bad_output.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint8_t{1})
+  bad_output.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1})
       .out(UVERBS_ATTR_QUERY_PORT_RESP, reinterpret_cast<void*>(0x10), sizeof(port));
   EXPECT_EQ(session.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, bad_output), EFAULT);
   EXPECT_EQ(session.write_command(
@@ -128,7 +128,7 @@ TEST_F(IoctlTest, TruncatesAndFillsItsAnswers) {
        {std::size_t{0}, std::size_t{8}, sizeof(port), sizeof(port) + 100}) {
     std::vector<std::uint8_t> answer(length, 0xee);
     Attributes attributes;
-    attributes.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint8_t{1})
+    attributes.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1})
         .out(UVERBS_ATTR_QUERY_PORT_RESP, answer);
     EXPECT_EQ(session.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, attributes), 0);
     for (std::size_t i = sizeof(port); i < length; ++i) EXPECT_EQ(answer[i], 0) << i;
@@ -175,7 +175,8 @@ class OpenTest : public ::testing::Test {
 TEST_F(OpenTest, ComesBeforeEverythingElse) {
   ib_uverbs_query_port_resp_ex port{};
   Attributes query;
-  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint8_t{1}).out(UVERBS_ATTR_QUERY_PORT_RESP, port);
+  query.in(UVERBS_ATTR_QUERY_PORT_PORT_NUM, std::uint64_t{1})
+      .out(UVERBS_ATTR_QUERY_PORT_RESP, port);
   EXPECT_EQ(uverbs.call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_QUERY_PORT, query), EINVAL);
   ib_uverbs_alloc_pd_resp pd{};
   EXPECT_EQ(uverbs.write_command(IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{},

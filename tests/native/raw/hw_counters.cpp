@@ -68,7 +68,7 @@ TEST_F(HwCounterTest, QueuePairsThatTheDriverRefuses) {
   expect_one(
       "create_qp_err",
       [&] {
-        EXPECT_EQ(session.create_qp({}, {999, 0}, cq, cq, answer), EINVAL);
+        EXPECT_EQ(session.create_qp({}, {999, 0}, cq, cq, answer), ENOENT);
       },
       [&] {
         QpRequest bad;
@@ -112,7 +112,7 @@ TEST_F(HwCounterTest, AddressesThatTheDeviceRefuses) {
   expect_one(
       "create_ah_err",
       [&] {
-        EXPECT_EQ(session.create_ah({999, 0}, session.gid(), ah), EINVAL);
+        EXPECT_EQ(session.create_ah({999, 0}, session.gid(), ah), ENOENT);
       },
       [&] { EXPECT_EQ(session.create_ah(pd, nowhere, ah), EINVAL); });
 }

@@ -66,6 +66,17 @@ class AttributeBundle {
   /// effect. Returns 0 or EFAULT.
   int put(std::uint16_t id, const void* data, std::size_t length);
 
+  /// A constant: 8 bytes, whatever it stands for.
+  template <class T>
+  int get_constant(std::uint16_t id, T& out) {
+    Input in;
+    if (const int error = input(id, in)) return error;
+    std::uint64_t value = 0;
+    if (in.length != sizeof(value)) return EINVAL;
+    std::memcpy(&value, in.bytes.data(), sizeof(value));
+    out = static_cast<T>(value);
+    return value == out ? 0 : EINVAL;
+  }
   template <class T>
   int put(std::uint16_t id, const T& value) {
     static_assert(std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>);

@@ -8,6 +8,7 @@
 #include <rdma/ib_user_verbs.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -172,6 +173,7 @@ class Context {
   int query_qp(Call& call);
   int destroy_qp(Call& call);
   int remove_qp(std::uint32_t handle);
+  int missing_of_qp(Call& call) const;
   void post_event(CqObject& cq);
   std::uint32_t purge_events(CqObject& cq);
   std::optional<std::uint64_t> doorbell_key(std::uint32_t offset);
@@ -187,6 +189,13 @@ class Context {
   template <class T>
   T* find(std::optional<std::uint32_t> handle) const noexcept {
     return handle ? find<T>(*handle) : nullptr;
+  }
+  /// errno for a handle behind which there is no object, or one of another type.
+  int not_found(std::uint32_t handle) const noexcept {
+    return objects_.contains(handle) ? EINVAL : ENOENT;
+  }
+  int not_found(std::optional<std::uint32_t> handle) const noexcept {
+    return handle ? not_found(*handle) : EINVAL;
   }
   std::uint32_t insert(std::unique_ptr<UverbsObject> object);
   /// Tagged address of the caller's address 0; 0 when there is no room for another process.

@@ -143,7 +143,7 @@ int Context::create_counter(Call& call) {
 
 int Context::remove_counter(std::uint32_t handle) {
   CounterObject* counter = find<CounterObject>(handle);
-  if (counter == nullptr) return EINVAL;
+  if (counter == nullptr) return not_found(handle);
   if (counter->users != 0) return EBUSY;
   for (CounterObject::Entry* entry : {&counter->completions, &counter->errors}) {
     destroy_device_counter(entry->number);
@@ -160,7 +160,7 @@ int Context::destroy_counter(Call& call) {
 
 int Context::modify_counter(Call& call) {
   const CounterObject* counter = find<CounterObject>(call.attributes.handle(kAttrCompCntrHandle));
-  if (counter == nullptr) return EINVAL;
+  if (counter == nullptr) return not_found(call.attributes.handle(kAttrCompCntrHandle));
   std::uint64_t entry = 0, operation = 0;
   efa_modify_event_counter_cmd command{};
   efa_modify_event_counter_resp response{};

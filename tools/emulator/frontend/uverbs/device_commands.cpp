@@ -171,7 +171,8 @@ int Context::query_device_ex(Call& call) {
 
 int Context::query_port(Call& call) {
   std::uint8_t port = 0;
-  if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_PORT_PORT_NUM, port)) return error;
+  if (const int error = call.attributes.get_constant(UVERBS_ATTR_QUERY_PORT_PORT_NUM, port))
+    return error;
   if (port != 1) return EINVAL;
   const DeviceAttributes& attributes = driver_.attributes();
   ib_uverbs_query_port_resp_ex response{};
@@ -211,7 +212,8 @@ ib_uverbs_gid_entry Context::gid_entry() const {
 int Context::query_gid_table(Call& call) {
   std::uint64_t entry_size = 0;
   std::uint32_t flags = 0;
-  if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_GID_TABLE_ENTRY_SIZE, entry_size))
+  if (const int error =
+          call.attributes.get_constant(UVERBS_ATTR_QUERY_GID_TABLE_ENTRY_SIZE, entry_size))
     return error;
   if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_GID_TABLE_FLAGS, flags)) return error;
   if (flags != 0 || entry_size == 0) return EINVAL;
@@ -227,8 +229,9 @@ int Context::query_gid_table(Call& call) {
 
 int Context::query_gid_entry(Call& call) {
   std::uint32_t port = 0, index = 0, flags = 0;
-  if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_GID_ENTRY_PORT, port)) return error;
-  if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_GID_ENTRY_GID_INDEX, index))
+  if (const int error = call.attributes.get_constant(UVERBS_ATTR_QUERY_GID_ENTRY_PORT, port))
+    return error;
+  if (const int error = call.attributes.get_constant(UVERBS_ATTR_QUERY_GID_ENTRY_GID_INDEX, index))
     return error;
   if (const int error = call.attributes.get(UVERBS_ATTR_QUERY_GID_ENTRY_FLAGS, flags)) return error;
   if (flags != 0 || port != 1 || index != 0) return EINVAL;

@@ -70,7 +70,7 @@ int Context::alloc_pd(Call& call) {
 
 int Context::remove_pd(std::uint32_t handle) {
   PdObject* pd = find<PdObject>(handle);
-  if (pd == nullptr) return EINVAL;
+  if (pd == nullptr) return not_found(handle);
   if (pd->users != 0) return EBUSY;
   efa_dealloc_pd_cmd command{};
   efa_dealloc_pd_resp response{};
@@ -95,7 +95,7 @@ int Context::create_ah(Call& call) {
   if (const int error = read_core(call, request)) return error;
   if (request.attr.port_num != 1) return EINVAL;
   PdObject* pd = find<PdObject>(request.pd_handle);
-  if (pd == nullptr) return EINVAL;
+  if (pd == nullptr) return not_found(request.pd_handle);
   call.failures = &driver_.counters().create_ah_err;
   if (const int error = refuse_private_input(call)) return error;
 
@@ -123,7 +123,7 @@ int Context::create_ah(Call& call) {
 
 int Context::remove_ah(std::uint32_t handle) {
   AhObject* ah = find<AhObject>(handle);
-  if (ah == nullptr) return EINVAL;
+  if (ah == nullptr) return not_found(handle);
   efa_destroy_ah_cmd command{};
   efa_destroy_ah_resp response{};
   command.ah = ah->number;
@@ -154,7 +154,7 @@ int Context::reg_mr(Call& call) {
       request.hca_va + request.length < request.hca_va)
     return EINVAL;
   PdObject* pd = find<PdObject>(request.pd_handle);
-  if (pd == nullptr) return EINVAL;
+  if (pd == nullptr) return not_found(request.pd_handle);
   CallerMemory memory;
   if (const int error = check_mr(call, request.access_flags)) return error;
   // Pages are not pinned here, but what pinning would refuse is refused.
@@ -268,7 +268,7 @@ int Context::reg_dmabuf_mr(Call& call) {
 
 int Context::remove_mr(std::uint32_t handle) {
   MrObject* mr = find<MrObject>(handle);
-  if (mr == nullptr) return EINVAL;
+  if (mr == nullptr) return not_found(handle);
   efa_dereg_mr_cmd command{};
   efa_dereg_mr_resp response{};
   command.l_key = mr->lkey;
@@ -292,7 +292,7 @@ int Context::destroy_mr(Call& call) {
 
 int Context::query_mr(Call& call) {
   const MrObject* mr = find<MrObject>(call.attributes.handle(EFA_UABI_IDS_ATTR_QUERY_MR_HANDLE));
-  if (mr == nullptr) return EINVAL;
+  if (mr == nullptr) return not_found(call.attributes.handle(EFA_UABI_IDS_ATTR_QUERY_MR_HANDLE));
   const efa_reg_mr_resp& ids = mr->response;
   const std::pair<std::uint16_t, std::uint16_t> values[] = {
       {EFA_UABI_IDS_ATTR_QUERY_MR_RESP_IC_ID_VALIDITY, ids.validity},

@@ -89,7 +89,6 @@ struct QpObject final : UverbsObject {
   std::uint16_t number = 0;
   std::uint32_t verbs_type = 0;
   std::uint32_t state = 0;
-  bool sq_sig_all = false;
   ib_uverbs_qp_cap cap{};
   PdObject* pd = nullptr;
   CqObject* send_cq = nullptr;

@@ -41,6 +41,21 @@ bool all_zero(const T (&values)[N]) noexcept {
   return std::all_of(std::begin(values), std::end(values), [](T v) { return v == 0; });
 }
 
+bool is_qp_type(std::uint32_t type) {
+  return (type >= kQpTypeRc && type <= kQpTypeUd) || type == kQpTypeRawPacket ||
+         type == kQpTypeXrcInitiator || type == kQpTypeDriver;
+}
+
+/// The core's checks of MODIFY_QP: ports, states, address vectors (verbs A8.4).
+bool names_nonsense(const ib_uverbs_modify_qp& request, std::uint32_t mask) {
+  const auto set = [mask](std::uint32_t bit) { return (mask & bit) != 0; };
+  return (set(kQpPort) && request.port_num != 1) ||
+         (set(kQpState) && request.qp_state > EFA_QP_STATE_ERR) ||
+         (set(kQpCurState) && request.cur_qp_state > EFA_QP_STATE_ERR) ||
+         (set(kQpAv) && request.dest.port_num != 1) ||
+         (set(kQpAlternatePath) && (request.alt_port_num != 1 || request.alt_dest.port_num != 1));
+}
+
 }  // namespace
 
 void Context::forget_closed_channels() {
@@ -117,14 +132,14 @@ int Context::create_cq(Call& call) {
   const bool sgid = efa_uabi_create_cq_sgid(&request) != 0;
   const bool wide_ids = efa_uabi_create_cq_sq_comp_64_bit_req_id(&request) != 0;
   if (!all_zero(request.reserved_58)) return EINVAL;
-  // Better than upstream's driver, which ignores them (verbs K3).
-  constexpr unsigned kKnownFlags = EFA_UABI_CREATE_CQ_COMPLETION_CHANNEL_MASK |
-                                   EFA_UABI_CREATE_CQ_SGID_MASK |
-                                   EFA_UABI_CREATE_CQ_SQ_COMP_64_BIT_REQ_ID_MASK;
-  if ((request.flags & ~kKnownFlags) != 0) return EOPNOTSUPP;
   const bool big = request.cq_entry_size == sizeof(efa_rx_cdesc_ex);
   if (!big && (request.cq_entry_size != sizeof(efa_rx_cdesc) || sgid)) return EINVAL;
   if (request.num_sub_cqs != limits.sub_cqs_per_cq) return EINVAL;
+  // Better than upstream's driver, which ignores unknown ones (verbs K3).
+  unsigned known = EFA_UABI_CREATE_CQ_COMPLETION_CHANNEL_MASK | EFA_UABI_CREATE_CQ_SGID_MASK;
+  if (driver_.attributes().has(EFA_DEVICE_ATTR_SQ_64_BIT_REQ_ID_MASK))
+    known |= EFA_UABI_CREATE_CQ_SQ_COMP_64_BIT_REQ_ID_MASK;
+  if ((request.flags & ~known) != 0) return EOPNOTSUPP;
   if (events && !driver_.has_events()) return EOPNOTSUPP;
 
   auto object = std::make_unique<CqObject>();
@@ -230,7 +245,7 @@ std::uint32_t Context::purge_events(CqObject& cq) {
 int Context::remove_cq(std::uint32_t handle, ib_uverbs_destroy_cq_resp& response) {
   response = {};
   CqObject* cq = find<CqObject>(handle);
-  if (cq == nullptr) return EINVAL;
+  if (cq == nullptr) return not_found(handle);
   if (cq->users != 0) return EBUSY;
   efa_destroy_cq_cmd command{};
   efa_destroy_cq_resp ignored{};
@@ -255,21 +270,32 @@ int Context::destroy_cq(Call& call) {
   return call.attributes.put(UVERBS_ATTR_DESTROY_CQ_RESP, response);
 }
 
+/// errno for the first of the objects of a queue pair that is not there.
+int Context::missing_of_qp(Call& call) const {
+  const auto pd = call.attributes.handle(UVERBS_ATTR_CREATE_QP_PD_HANDLE);
+  const auto send = call.attributes.handle(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE);
+  const auto recv = call.attributes.handle(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE);
+  if (find<PdObject>(pd) == nullptr) return not_found(pd);
+  return find<CqObject>(send) == nullptr ? not_found(send) : not_found(recv);
+}
+
 int Context::create_qp(Call& call) {
   AttributeBundle& attributes = call.attributes;
   std::uint32_t type = 0, create_flags = 0;
   ib_uverbs_qp_cap cap{};
-  if (const int error = attributes.get(UVERBS_ATTR_CREATE_QP_TYPE, type)) return error;
+  if (const int error = attributes.get_constant(UVERBS_ATTR_CREATE_QP_TYPE, type)) return error;
   if (const int error = attributes.get(UVERBS_ATTR_CREATE_QP_CAP, cap)) return error;
   if (attributes.has(UVERBS_ATTR_CREATE_QP_FLAGS))
     if (const int error = attributes.get(UVERBS_ATTR_CREATE_QP_FLAGS, create_flags)) return error;
   PdObject* pd = find<PdObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_PD_HANDLE));
   CqObject* send_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_SEND_CQ_HANDLE));
   CqObject* recv_cq = find<CqObject>(attributes.handle(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE));
+  // Types that the core knows; those of EFA are the driver's business.
+  if (!is_qp_type(type)) return EINVAL;
   if (type == kQpTypeRawPacket && !call.net_raw) return EPERM;
   const bool known_type = type == kQpTypeUd || type == kQpTypeDriver;
   if (pd == nullptr || send_cq == nullptr || recv_cq == nullptr)
-    return known_type ? EINVAL : EOPNOTSUPP;
+    return known_type ? missing_of_qp(call) : EOPNOTSUPP;
   call.failures = &driver_.counters().create_qp_err;
   if (!known_type) return EOPNOTSUPP;
 
@@ -329,7 +355,6 @@ int Context::create_qp(Call& call) {
   qp.handle = created.qp_handle;
   qp.number = created.qp_num;
   qp.verbs_type = type;
-  qp.sq_sig_all = (create_flags & IB_UVERBS_QP_CREATE_SQ_SIG_ALL) != 0;
   qp.cap = cap;
   qp.pd = pd;
   qp.send_cq = send_cq;
@@ -371,7 +396,7 @@ int Context::create_qp(Call& call) {
 
 int Context::remove_qp(std::uint32_t handle) {
   QpObject* qp = find<QpObject>(handle);
-  if (qp == nullptr) return EINVAL;
+  if (qp == nullptr) return not_found(handle);
   efa_destroy_qp_cmd command{};
   efa_destroy_qp_resp response{};
   command.qp_handle = qp->handle;
@@ -401,9 +426,10 @@ int Context::modify_qp(Call& call) {
   ib_uverbs_modify_qp request;
   std::memcpy(&request, in.bytes.data(), sizeof(request));
   QpObject* qp = find<QpObject>(request.qp_handle);
-  if (qp == nullptr) return EINVAL;
+  if (qp == nullptr) return not_found(request.qp_handle);
   const std::uint32_t mask = request.attr_mask;
-  if ((mask & kQpPort) != 0 && request.port_num != 1) return EINVAL;
+  if ((mask & ~std::uint32_t{kQpStandardMask}) != 0) return EOPNOTSUPP;
+  if (names_nonsense(request, mask)) return EINVAL;
   constexpr std::uint32_t kPrivilegedQkey = 0x80000000;
   if ((mask & kQpQkey) != 0 && (request.qkey & kPrivilegedQkey) != 0 && !call.net_raw) return EPERM;
   Input private_in;
@@ -446,7 +472,7 @@ int Context::query_qp(Call& call) {
   ib_uverbs_query_qp request;
   std::memcpy(&request, in.bytes.data(), sizeof(request));
   const QpObject* qp = find<QpObject>(request.qp_handle);
-  if (qp == nullptr) return EINVAL;
+  if (qp == nullptr) return not_found(request.qp_handle);
   constexpr std::uint32_t kSupported =
       kQpState | kQpPkeyIndex | kQpPort | kQpQkey | kQpSqPsn | kQpCap | kQpRnrRetry;
   if ((request.attr_mask & ~kSupported) != 0) return EOPNOTSUPP;
@@ -461,7 +487,7 @@ int Context::query_qp(Call& call) {
   response.sq_draining = device.sq_draining;
   response.rnr_retry = device.rnr_retry;
   response.port_num = 1;
-  response.sq_sig_all = qp->sq_sig_all;
+  response.sq_sig_all = 1;  // every WQE has a CQE, so nobody keeps what was asked for (verbs A8.5)
   response.max_send_wr = qp->cap.max_send_wr;
   response.max_recv_wr = qp->cap.max_recv_wr;
   response.max_send_sge = qp->cap.max_send_sge;

@@ -66,8 +66,10 @@ enum CompCntrModifyOp : std::uint64_t { kCompCntrSet, kCompCntrIncrement };
 inline constexpr std::uint64_t kCoreSupportOptionalMrAccess = 1;
 
 // Values of ibv enums that the uverbs ABI carries as plain numbers.
+inline constexpr std::uint32_t kQpTypeRc = 2;
 inline constexpr std::uint32_t kQpTypeUd = 4;
 inline constexpr std::uint32_t kQpTypeRawPacket = 8;
+inline constexpr std::uint32_t kQpTypeXrcInitiator = 9;
 inline constexpr std::uint32_t kQpTypeDriver = 255;
 inline constexpr std::uint32_t kAccessLocalWrite = 1 << 0;
 inline constexpr std::uint32_t kAccessRemoteWrite = 1 << 1;
@@ -85,6 +87,7 @@ enum QpAttributeMask : std::uint32_t {
   kQpQkey = 1 << 6,
   kQpAv = 1 << 7,
   kQpRnrRetry = 1 << 11,
+  kQpAlternatePath = 1 << 14,
   kQpSqPsn = 1 << 16,
   kQpCap = 1 << 19,
   kQpStandardMask = (1 << 21) - 1,
