@@ -83,9 +83,8 @@ def job(emu, root):
             time.sleep(0.25)
             for pid in filter(str.isdigit, os.listdir("/proc")):
                 try:
-                    with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as comm:
-                        if comm.read().strip() != "efa-emu":
-                            continue
+                    if os.readlink(f"/proc/{pid}/exe") != os.path.realpath(emu):
+                        continue
                     # Anonymous pages only: queue pages are shared memory.
                     peak = max(peak, status_field(pid, "RssAnon"))
                 except (OSError, KeyError):

@@ -41,12 +41,17 @@ double now_us() {
 
 constexpr std::uint32_t kAccess = kLocalWrite | kRemoteWrite | kRemoteRead;
 
+enum class Kind { kOrdinary, kShared, kDmaBuffer };
+constexpr const char* kNames[] = {"ordinary memory", "shared memory", "DMA buffer"};
+
 /// A queue pair and a registered buffer.
 class Side {
  public:
-  explicit Side(bool dma_buffer) {
+  explicit Side(Kind kind) {
+    if (kind == Kind::kShared) map_over_buffer(MAP_SHARED | MAP_ANONYMOUS, -1);
     if (session.alloc_pd(pd) != 0 || session.create_ah(pd, session.gid(), ah) != 0 ||
-        (dma_buffer ? reg_dma_buffer() : session.reg_mr(pd, buffer, kBulk, kAccess, mr)) != 0)
+        (kind == Kind::kDmaBuffer ? reg_dma_buffer()
+                                  : session.reg_mr(pd, buffer, kBulk, kAccess, mr)) != 0)
       die("verbs objects");
     std::memset(buffer, 1, kBulk);
     cq.emplace(session, CqRequest{});
@@ -61,13 +66,16 @@ class Side {
   std::optional<QueuePair> qp;
 
  private:
+  void map_over_buffer(int flags, int file) {
+    if (::mmap(buffer, kBulk, PROT_READ | PROT_WRITE, flags | MAP_FIXED, file, 0) == MAP_FAILED)
+      die("mmap");
+  }
   /// A memory file, which native mode takes for one.
   int reg_dma_buffer() {
     const int file = ::memfd_create("buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (::ftruncate(file, kBulk) != 0 || ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) != 0)
       die("memory file");
-    void* at = ::mmap(buffer, kBulk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
-    if (at == MAP_FAILED) die("mmap");
+    map_over_buffer(MAP_SHARED, file);
     DmabufRequest request;
     request.length = kBulk;
     request.iova = reinterpret_cast<std::uint64_t>(buffer);
@@ -145,22 +153,22 @@ void compare(Measurement& measurement, const char* kind, efa_send_op_type op, un
       at(copy, 0.1) / at(rdma, 0.1));
 }
 
-int serve(int control, bool dma_buffer) {
-  Side side(dma_buffer);
+int serve(int control, Kind kind) {
+  Side side(kind);
   const Target self{side.qp->number(), side.mr, side.buffer, ::getpid()};
   char end;
   return ::write(control, &self, sizeof(self)) == sizeof(self) && ::read(control, &end, 1) == 0 ? 0
                                                                                                 : 1;
 }
 
-int measure(int control, bool dma_buffer) {
-  Side side(false);
+int measure(int control, Kind kind) {
+  Side side(Kind::kOrdinary);
   Target target{};
   if (::read(control, &target, sizeof(target)) != sizeof(target)) die("the other side");
   Measurement measurement(side, target);
   for (const unsigned count : {1u, kOutstanding})
     for (const auto op : {EFA_SEND_OP_TYPE_RDMA_READ, EFA_SEND_OP_TYPE_RDMA_WRITE})
-      compare(measurement, dma_buffer ? "DMA buffer" : "ordinary memory", op, count);
+      compare(measurement, kNames[static_cast<int>(kind)], op, count);
   return 0;
 }
 
@@ -168,19 +176,20 @@ int measure(int control, bool dma_buffer) {
 }  // namespace efa::raw
 
 /// Measures with a peer process of its own.
-int run(bool dma_buffer) {
+int run(efa::raw::Kind kind) {
   using namespace efa::raw;
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM, 0, control) != 0) die("socketpair");
   const pid_t child = ::fork();
   ::close(control[child == 0 ? 0 : 1]);
-  if (child == 0) ::_exit(serve(control[1], dma_buffer));
-  const int result = measure(control[0], dma_buffer);
+  if (child == 0) ::_exit(serve(control[1], kind));
+  const int result = measure(control[0], kind);
   ::close(control[0]);
   ::waitpid(child, nullptr, 0);
   return result;
 }
 
 int main() {
-  return run(false) != 0 || run(true) != 0;
+  using efa::raw::Kind;
+  return run(Kind::kOrdinary) != 0 || run(Kind::kShared) != 0 || run(Kind::kDmaBuffer) != 0;
 }

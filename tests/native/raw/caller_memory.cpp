@@ -270,5 +270,54 @@ TEST_F(DmaBufferRegionTest, ChecksItsArguments) {
   EXPECT_EQ(reg(file.fd(), 0, kBytes, 0, region), 0);
 }
 
+/// Shared memory that is registered by address: mapped in the emulator as well, where it may.
+class SharedRegionTest : public CallerMemoryTest {
+ protected:
+  /// RDMA operation of `length` bytes between `bytes` and `at` of the region.
+  Completion rdma(efa_send_op_type op, const Mr& region, const void* at, std::uint32_t length) {
+    CompletionRing cq(session, cq_request);
+    QueuePair qp(session, pd, cq, cq);
+    efa_tx_wqe wqe{};
+    wqe.meta = meta(op, {ah.number, qp.number()}, 1, 1);
+    wqe.data.rdma_req.remote_mem = remote(region, at, length);
+    wqe.data.rdma_req.local_mem = segment(mr, bytes.data(), length);
+    qp.post_send(wqe);
+    const Completion completion = cq.next();
+    EXPECT_EQ(session.destroy(UVERBS_OBJECT_QP, qp.handle()), 0);
+    EXPECT_EQ(session.destroy(UVERBS_OBJECT_CQ, cq.answer().handle), 0);
+    return completion;
+  }
+};
+
+TEST_F(SharedRegionTest, IsReadAndWrittenByPeers) {
+  SharedFile file(2 * kBytes, 0);
+  for (std::size_t i = 0; i < 2 * kBytes; ++i) file.data()[i] = static_cast<std::byte>(i * 5 >> 2);
+  const std::uint32_t rights =
+      session.has(EFA_UABI_QUERY_DEVICE_RESP_RDMA_WRITE_MASK) ? kRemoteWrite : 0;
+  Mr outer, inner;
+  ASSERT_EQ(
+      session.reg_mr(pd, file.data() + 100, kBytes, kLocalWrite | kRemoteRead | rights, outer), 0);
+  ASSERT_EQ(session.reg_mr(pd, file.data() + 100, kBytes, kLocalWrite | kRemoteRead, inner), 0);
+  ASSERT_EQ(rdma(EFA_SEND_OP_TYPE_RDMA_READ, outer, file.data() + 333, 700'001).status(), 0u);
+  EXPECT_EQ(std::memcmp(bytes.data(), file.data() + 333, 700'001), 0);
+  EXPECT_EQ(session.destroy(UVERBS_OBJECT_MR, inner.handle), 0);
+  if (rights == 0) return;
+  std::fill(bytes.begin(), bytes.end(), std::uint8_t{0x5a});
+  ASSERT_EQ(rdma(EFA_SEND_OP_TYPE_RDMA_WRITE, outer, file.data() + 1000, 600'000).status(), 0u);
+  EXPECT_EQ(std::memcmp(bytes.data(), file.data() + 1000, 600'000), 0);
+  EXPECT_NE(file.data()[999], std::byte{0x5a});
+  EXPECT_NE(file.data()[601'000], std::byte{0x5a});
+}
+
+TEST_F(SharedRegionTest, MayBeCutShort) {
+  SharedFile file(kBytes, 0);
+  Mr region;
+  ASSERT_EQ(session.reg_mr(pd, file.data(), kBytes, kLocalWrite | kRemoteRead, region), 0);
+  ASSERT_EQ(::ftruncate(file.fd(), 4096), 0);
+  EXPECT_EQ(rdma(EFA_SEND_OP_TYPE_RDMA_READ, region, file.data(), kBytes).status(),
+            EFA_COMP_STATUS_REMOTE_ERROR_BAD_ADDRESS);
+  EXPECT_EQ(rdma(EFA_SEND_OP_TYPE_RDMA_READ, region, file.data(), 4096).status(), 0u);
+}
+
 }  // namespace
 }  // namespace efa::raw

@@ -2,6 +2,7 @@
 #include "datapath/transfer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstring>
 
@@ -18,6 +19,19 @@ constexpr std::uint64_t kPartBytes = 128 << 10;
 constexpr std::uint64_t kShortestShared = 512 << 10;
 // Unit of promised ascending order (I10, F11): no two threads write to the same one.
 constexpr std::uint64_t kOrderedBlock = 128;
+
+/// What a thread needs to move bytes between others' memories: one for all devices.
+struct Scratch {
+  std::vector<std::byte> bounce;
+  std::vector<DmaSegment> from_part;
+  std::vector<DmaSegment> to_part;
+
+  std::byte* room_for(std::size_t bytes) {
+    if (bounce.size() < bytes) bounce = std::vector<std::byte>(std::bit_ceil(bytes));
+    return bounce.data();
+  }
+};
+thread_local Scratch scratch;
 
 /// The whole of a buffer of a DMA space as one pointer, if it is one mapped run.
 std::byte* contiguous_target(const Buffer& buffer) noexcept {
@@ -58,6 +72,28 @@ bool disjoint(const Buffer& from, const Buffer& to) noexcept {
       if (source.addr < target.addr + target.length && target.addr < source.addr + source.length)
         return false;
   return true;
+}
+
+/// True if copying to or from the buffer takes system calls.
+bool unmapped(const Buffer& buffer) noexcept {
+  return std::ranges::all_of(buffer.segments, [&](const DmaSegment& segment) {
+    return buffer.space->map_for_reading(segment.addr, segment.length) == nullptr;
+  });
+}
+
+std::byte* alias_of(const Buffer& buffer) noexcept {
+  if (buffer.segments.size() != 1) return nullptr;
+  return buffer.space->alias(buffer.segments[0].addr, buffer.length);
+}
+
+/// One system call where one side is shared memory. False if neither is, or if it failed: the other
+/// way then finds out which side was the reason.
+bool by_alias(const Buffer& from, const Buffer& to) noexcept {
+  if (const std::byte* source = alias_of(from); source != nullptr && unmapped(to))
+    return to.space->scatter(to.segments, source);
+  if (std::byte* target = alias_of(to); target != nullptr && unmapped(from))
+    return from.space->gather(from.segments, target);
+  return false;
 }
 
 /// Writes `source` to all of `to`, directly where that is mapped.
@@ -104,6 +140,7 @@ CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   }
   if (target != nullptr && apart)
     return from.space->gather(from.segments, target) ? CopyResult::kDone : CopyResult::kSourceFault;
+  if (apart && by_alias(from, to)) return CopyResult::kDone;
   return through_bounce(from, to);
 }
 
@@ -131,15 +168,14 @@ CopyResult Transfer::through_bounce(const Buffer& from, const Buffer& to) {
 }
 
 CopyResult Transfer::alone(const Buffer& from, const Buffer& to) {
-  std::vector<std::byte>& bounce = workers_[0].bounce;
-  if (bounce.size() < kBounceBytes) bounce.resize(kBounceBytes);
   if (from.length <= kBounceBytes) {
-    if (!from.space->gather(from.segments, bounce.data())) return CopyResult::kSourceFault;
-    return place(to, bounce.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
+    std::byte* bounce = scratch.room_for(from.length);
+    if (!from.space->gather(from.segments, bounce)) return CopyResult::kSourceFault;
+    return place(to, bounce) ? CopyResult::kDone : CopyResult::kTargetFault;
   }
   for (std::uint64_t at = 0; at < from.length; at += kBounceBytes) {
     const std::uint64_t length = std::min<std::uint64_t>(from.length - at, kBounceBytes);
-    const CopyResult result = move_part(from, to, at, length, workers_[0]);
+    const CopyResult result = move_part(from, to, at, length);
     if (result != CopyResult::kDone) return result;
   }
   return CopyResult::kDone;
@@ -153,11 +189,9 @@ CopyResult Transfer::shared(const Buffer& from, const Buffer& to) {
   };
   const auto parts = static_cast<unsigned>((from.length + lead + kPartBytes - 1) / kPartBytes);
   results_.assign(parts, CopyResult::kDone);
-  for (Worker& worker : workers_)
-    if (worker.bounce.size() < kPartBytes) worker.bounce.resize(kPartBytes);
-  const auto job = [&](unsigned part, unsigned worker) {
+  const auto job = [&](unsigned part, unsigned) {
     const std::uint64_t begin = boundary(part), end = boundary(part + 1);
-    results_[part] = move_part(from, to, begin, end - begin, workers_[worker]);
+    results_[part] = move_part(from, to, begin, end - begin);
   };
   helper_->run(parts, job);
   const auto fault =
@@ -165,17 +199,17 @@ CopyResult Transfer::shared(const Buffer& from, const Buffer& to) {
   return fault == results_.end() ? CopyResult::kDone : *fault;
 }
 
-/// Through the worker's bounce buffer, which has room.
 CopyResult Transfer::move_part(const Buffer& from, const Buffer& to, std::uint64_t offset,
-                               std::uint64_t length, Worker& worker) {
+                               std::uint64_t length) {
   SegmentCursor source(from.segments), target(to.segments);
   source.skip(offset);
   target.skip(offset);
-  source.take(length, worker.from_part);
-  target.take(length, worker.to_part);
-  if (!from.space->gather(worker.from_part, worker.bounce.data())) return CopyResult::kSourceFault;
-  const Buffer part{to.space, worker.to_part, nullptr, length};
-  return place(part, worker.bounce.data()) ? CopyResult::kDone : CopyResult::kTargetFault;
+  source.take(length, scratch.from_part);
+  target.take(length, scratch.to_part);
+  std::byte* bounce = scratch.room_for(length);
+  if (!from.space->gather(scratch.from_part, bounce)) return CopyResult::kSourceFault;
+  const Buffer part{to.space, scratch.to_part, nullptr, length};
+  return place(part, bounce) ? CopyResult::kDone : CopyResult::kTargetFault;
 }
 
 }  // namespace efa::emu

@@ -34,21 +34,13 @@ class Transfer {
   void share_with(CopyHelper* helper) noexcept { helper_ = helper; }
 
  private:
-  /// What one thread needs to move a part.
-  struct Worker {
-    std::vector<std::byte> bounce;
-    std::vector<DmaSegment> from_part;
-    std::vector<DmaSegment> to_part;
-  };
-
   CopyResult through_bounce(const Buffer& from, const Buffer& to);
   CopyResult alone(const Buffer& from, const Buffer& to);
   CopyResult shared(const Buffer& from, const Buffer& to);
   static CopyResult move_part(const Buffer& from, const Buffer& to, std::uint64_t offset,
-                              std::uint64_t length, Worker& worker);
+                              std::uint64_t length);
 
   CopyHelper* helper_ = nullptr;
-  Worker workers_[CopyHelper::kWorkers];
   std::vector<CopyResult> results_;  ///< of the parts of a shared copy
 };
 

@@ -42,6 +42,10 @@ class DmaSpace {
     return map(addr, length);
   }
 
+  /// Another name of [addr, addr + length) in this process, for system calls only: a plain access
+  /// may fault. nullptr if there is none. Valid until the front end changes its mappings.
+  virtual std::byte* alias(DmaAddr, std::size_t) noexcept { return nullptr; }
+
   /// Changes whenever a mapping handed out by one of these may have gone away.
   std::uint64_t epoch() const noexcept { return epoch_; }
 

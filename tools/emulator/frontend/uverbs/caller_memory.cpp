@@ -23,7 +23,7 @@ int Context::pin_range(Call& call, std::uint64_t address, std::uint64_t length, 
     return EFAULT;
   const DmaAddr space = space_of(call.caller);
   if (space == 0) return ENOMEM;
-  out = {space + address, length, space, nullptr};
+  out = {space + address, length, space, nullptr, nullptr};
   return 0;
 }
 
@@ -38,7 +38,7 @@ int Context::import_dma_buffer(Call& call, int fd, std::uint64_t offset, std::ui
   const DmaAddr space = driver_.memory().add(buffer->mapping(), buffer->mapped_bytes());
   if (space == 0) return ENOMEM;
   const auto lead = static_cast<std::uint64_t>(buffer->data() - buffer->mapping());
-  out = {space + lead, length, space, std::move(buffer)};
+  out = {space + lead, length, space, std::move(buffer), nullptr};
   return 0;
 }
 
@@ -76,8 +76,18 @@ int Context::pin_cq_ring(Call& call, CallerMemory& out) {
   return pin(call, descriptor, out);
 }
 
+/// Shared memory of some length is mapped here, too, for copies in bulk.
+void Context::open_window(const Process& process, std::uint64_t address, CallerMemory& memory) {
+  constexpr std::uint64_t kBulk = 64 << 10;
+  if (memory.length < kBulk) return;
+  memory.window = SharedWindow::open(process.pid(), address, memory.length);
+  if (memory.window)
+    driver_.memory().add_alias(memory.address, memory.length, memory.window->data());
+}
+
 /// The device must have let go of it.
 void Context::unpin(CallerMemory& memory) {
+  if (memory.window) driver_.memory().remove_alias(memory.address, memory.window->data());
   if (memory.dma_buffer) driver_.memory().remove(memory.space);
   memory = {};
 }

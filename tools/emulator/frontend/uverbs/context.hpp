@@ -147,6 +147,7 @@ class Context {
                         CallerMemory& out);
   int pin(Call& call, const BufferDescriptor& descriptor, CallerMemory& out);
   int pin_cq_ring(Call& call, CallerMemory& out);
+  void open_window(const Process& process, std::uint64_t address, CallerMemory& memory);
   void unpin(CallerMemory& memory);
 
   // counter_commands.cpp

@@ -161,6 +161,7 @@ int Context::reg_mr(Call& call) {
   const bool writable = (request.access_flags & (kAccessLocalWrite | kAccessRemoteWrite)) != 0;
   if (const int error = pin_range(call, request.start, request.length, writable, memory))
     return error;
+  open_window(*call.caller, request.start, memory);
   std::uint32_t handle = 0;
   if (const int error =
           add_mr(std::move(memory), request.hca_va, request.access_flags, *pd, handle))
@@ -237,12 +238,14 @@ int Context::register_pages(std::uint64_t iova, std::uint32_t access, const PdOb
 int Context::reg_dmabuf_mr(Call& call) {
   AttributeBundle& attributes = call.attributes;
   std::uint64_t offset = 0, length = 0, iova = 0;
-  std::uint32_t fd = 0, access = 0;
+  std::uint32_t access = 0;
   PdObject* pd = find<PdObject>(attributes.handle(UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE));
   if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_OFFSET, offset)) return error;
   if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_LENGTH, length)) return error;
   if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_IOVA, iova)) return error;
-  if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_FD, fd)) return error;
+  // A number of 4 bytes to older kernels, a descriptor attribute to newer ones: in the same place.
+  const auto fd = attributes.handle(UVERBS_ATTR_REG_DMABUF_MR_FD);
+  if (!fd) return EINVAL;
   if (const int error = attributes.get(UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, access))
     return error;
   if (pd == nullptr || ((offset ^ iova) & (kPageSize - 1)) != 0 || iova + length < iova)
@@ -253,7 +256,7 @@ int Context::reg_dmabuf_mr(Call& call) {
   if (const int error = check_remote_access(access)) return error;
   if (const int error = check_mr(call, access)) return error;
   CallerMemory memory;
-  if (const int error = import_dma_buffer(call, static_cast<int>(fd), offset, length, memory))
+  if (const int error = import_dma_buffer(call, static_cast<int>(*fd), offset, length, memory))
     return error;
   std::uint32_t handle = 0;
   if (const int error = add_mr(std::move(memory), iova, access, *pd, handle)) return error;

@@ -30,15 +30,15 @@ DmaAddr NativeDmaSpace::insert(Space space) {
 }
 
 DmaAddr NativeDmaSpace::add(QueueMemory& memory) {
-  return insert({nullptr, &memory, nullptr, 0});
+  return insert({nullptr, &memory, nullptr, 0, {}});
 }
 
 DmaAddr NativeDmaSpace::add(const std::shared_ptr<Process>& process) {
-  return insert({process, nullptr, nullptr, 0});
+  return insert({process, nullptr, nullptr, 0, {}});
 }
 
 DmaAddr NativeDmaSpace::add(std::byte* pointer, std::size_t length) {
-  return insert({nullptr, nullptr, pointer, length});
+  return insert({nullptr, nullptr, pointer, length, {}});
 }
 
 void NativeDmaSpace::remove(DmaAddr base) {
@@ -60,6 +60,32 @@ std::byte* NativeDmaSpace::map(DmaAddr addr, std::size_t length) noexcept {
   if (space->queues != nullptr) return space->queues->find(offset, length);
   if (space->own != nullptr && offset <= space->own_length && length <= space->own_length - offset)
     return space->own + offset;
+  return nullptr;
+}
+
+void NativeDmaSpace::add_alias(DmaAddr addr, std::size_t length, std::byte* alias) {
+  spaces_[addr >> kSpaceShift].aliases.emplace(addr, Alias{length, alias});
+}
+
+void NativeDmaSpace::remove_alias(DmaAddr addr, const std::byte* alias) {
+  auto& aliases = spaces_[addr >> kSpaceShift].aliases;
+  const auto [first, last] = aliases.equal_range(addr);
+  const auto found =
+      std::find_if(first, last, [&](const auto& entry) { return entry.second.at == alias; });
+  if (found != last) aliases.erase(found);
+}
+
+/// Regions may overlap; a few of those that begin before `addr` are looked at.
+std::byte* NativeDmaSpace::alias(DmaAddr addr, std::size_t length) noexcept {
+  constexpr int kCandidates = 8;
+  const Space* space = find(addr);
+  if (space == nullptr || space->aliases.empty() || space->process->dead()) return nullptr;
+  auto it = space->aliases.upper_bound(addr);
+  for (int tries = 0; tries < kCandidates && it != space->aliases.begin(); ++tries) {
+    const auto& [start, alias] = *--it;
+    const std::uint64_t offset = addr - start;
+    if (offset <= alias.length && length <= alias.length - offset) return alias.at + offset;
+  }
   return nullptr;
 }
 

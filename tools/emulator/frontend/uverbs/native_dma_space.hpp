@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -29,19 +30,30 @@ class NativeDmaSpace final : public DmaSpace {
   /// Takes a space away again, named by the address that add() returned.
   void remove(DmaAddr base);
 
+  /// Process memory at [addr, addr + length) can also be reached at `alias`, by system calls. To be
+  /// taken back with the same `addr` and `alias` before that goes away.
+  void add_alias(DmaAddr addr, std::size_t length, std::byte* alias);
+  void remove_alias(DmaAddr addr, const std::byte* alias);
+
   /// To be called when queue memory of a known context was unmapped.
   void queue_memory_changed() noexcept { invalidate_mappings(); }
 
   std::byte* map(DmaAddr addr, std::size_t length) noexcept override;
+  std::byte* alias(DmaAddr addr, std::size_t length) noexcept override;
   bool gather(std::span<const DmaSegment> from, std::byte* out) noexcept override;
   bool scatter(std::span<const DmaSegment> to, const std::byte* in) noexcept override;
 
  private:
+  struct Alias {
+    std::size_t length;
+    std::byte* at;
+  };
   struct Space {
     std::shared_ptr<Process> process;
     QueueMemory* queues = nullptr;
     std::byte* own = nullptr;
     std::size_t own_length = 0;
+    std::multimap<DmaAddr, Alias> aliases{};  ///< by address
   };
 
   DmaAddr insert(Space space);

@@ -14,6 +14,7 @@
 #include "efa_hw.h"
 #include "frontend/uverbs/dma_buffer.hpp"
 #include "frontend/uverbs/queue_memory.hpp"
+#include "frontend/uverbs/shared_window.hpp"
 
 namespace efa::emu {
 
@@ -30,6 +31,7 @@ struct CallerMemory {
   std::uint64_t length = 0;               ///< bytes
   DmaAddr space = 0;                      ///< where it lies; 0 = nothing is held
   std::unique_ptr<DmaBuffer> dma_buffer;  ///< by descriptor; else a range of a process
+  std::unique_ptr<SharedWindow> window;   ///< of such a range, if it is shared memory
 };
 
 struct PdObject final : UverbsObject {
