@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "datapath/copy_helper.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 
 namespace efa::emu {
 
@@ -35,11 +38,25 @@ constexpr std::chrono::microseconds kLongYield{20};
 
 }  // namespace
 
+/// The fourth field of /proc/loadavg begins with the number of threads that run or want to.
+bool core_is_free() noexcept {
+  const int fd = ::open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[128];
+  const ssize_t got = ::read(fd, text, sizeof(text) - 1);
+  ::close(fd);
+  text[got < 0 ? 0 : got] = '\0';
+  long running = 0;
+  return std::sscanf(text, "%*s %*s %*s %ld/", &running) == 1 &&
+         running <= ::sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 bool SharingPolicy::share_next() noexcept {
   if (cost_[0] == 0) return false;
-  if (cost_[1] == 0) return true;
-  const bool shared_wins = cost_[1] < cost_[0];
+  const bool shared_wins = cost_[1] != 0 && cost_[1] < cost_[0];
   if (--until_trial_ != 0) return shared_wins;
+  until_trial_ = interval_;
+  if (!shared_wins && !core_free_()) return false;
   interval_ = std::min(2 * interval_, kLongest);
   until_trial_ = interval_;
   return !shared_wins;
@@ -48,12 +65,12 @@ bool SharingPolicy::share_next() noexcept {
 void SharingPolicy::took(bool shared, std::uint64_t bytes, Nanoseconds time) noexcept {
   if (bytes == 0) return;
   const std::uint64_t sample = std::max<std::uint64_t>((time << 20) / bytes, 1);
-  const bool shared_won = cost_[1] < cost_[0];
+  const bool shared_won = cost_[1] != 0 && cost_[1] < cost_[0];
   std::uint64_t& cost = cost_[shared];
   // What was measured of the loser is old; of the winner one interrupted transfer does not decide.
   const bool trial = cost == 0 || shared != shared_won;
   cost = trial ? sample : (3 * cost + std::min(sample, 4 * cost)) / 4;
-  if ((cost_[1] < cost_[0]) != shared_won) until_trial_ = interval_ = kShortest;
+  if ((cost_[1] != 0 && cost_[1] < cost_[0]) != shared_won) until_trial_ = interval_ = kShortest;
 }
 
 CopyHelper::~CopyHelper() {

@@ -15,6 +15,9 @@ namespace efa::emu {
 /// again from time to time, ever more rarely while it keeps losing.
 class SharingPolicy {
  public:
+  /// `core_free`: asked before a trial of sharing, which costs most where the helper has to wait.
+  explicit SharingPolicy(bool (*core_free)()) noexcept : core_free_(core_free) {}
+
   bool share_next() noexcept;
   /// The transfer for which share_next() gave `shared` moved `bytes` bytes in `time`.
   void took(bool shared, std::uint64_t bytes, Nanoseconds time) noexcept;
@@ -22,10 +25,14 @@ class SharingPolicy {
  private:
   static constexpr unsigned kShortest = 16, kLongest = 1024;  ///< transfers between two trials
 
+  bool (*core_free_)();
   std::uint64_t cost_[2] = {0, 0};  ///< moving average, ns per MiB: alone, shared; 0 = unknown
   unsigned interval_ = kShortest;
-  unsigned until_trial_ = kShortest;
+  unsigned until_trial_ = 1;  ///< of the way that is not known yet: soon
 };
+
+/// Whether no more threads want to run than there are processors, as far as the kernel tells.
+bool core_is_free() noexcept;
 
 class CopyHelper {
  public:
@@ -63,7 +70,7 @@ class CopyHelper {
   bool linger();
 
   std::function<void()> begin_;
-  SharingPolicy policy_;
+  SharingPolicy policy_{core_is_free};
   Call job_{};
   /// Job number, parts, next part to take: one word, so that nobody takes a part of another job.
   std::atomic<std::uint64_t> ticket_{0};
