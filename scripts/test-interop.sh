@@ -38,7 +38,7 @@ find "$folder/own" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*
 show $lab build-module --kernel 6.1 "$folder/own" >"$folder/own.log" 2>&1
 
 step "The distribution's driver runs the suite"
-$lab run --kernel 6.1 --smp 2 --emu-args=--admin-timeout --emu-args=500ms --timeout 1200 --allow 'hung|blocked' -- \
+$lab run --kernel 6.1 --smp 2 --emu-args=--admin-timeout --emu-args=500ms --timeout 1200 --allow 'mm/page_alloc|hung|blocked' -- \
 	tests/kselftest/run.sh "$folder/stock/efa.ko" "$programs" "${suite[@]}" >"$folder/stock.tap" 2>&1
 tail -n 3 "$folder/stock.tap"
 grep -q '^1\.\.' "$folder/stock.tap"
@@ -46,7 +46,8 @@ count "the suite came to its end" $?
 
 step "Both drivers answer the conformance script"
 for driver in stock own; do
-	$lab run --kernel 6.1 --smp 2 --module "$folder/$driver/efa.ko" --timeout 120 -- "$script" \
+	# The kernel's driver makes 6.1 warn when a ring is too large.
+	$lab run --kernel 6.1 --smp 2 --module "$folder/$driver/efa.ko" --timeout 120 --allow mm/page_alloc -- "$script" \
 		>"$folder/$driver.json" 2>"$folder/$driver.err"
 	count "the conformance script on the driver '$driver'" $?
 done

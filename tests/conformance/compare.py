@@ -10,6 +10,7 @@ Usage: compare.py NAME=FILE NAME=FILE [--expected FILE] [--table FILE]
 """
 
 import argparse
+import difflib
 import json
 import re
 import sys
@@ -36,20 +37,30 @@ def normalised(path):
     return lines
 
 
-def differences(first, second):
-    """Texts 'STEP: FIELD: A / B'; a difference in length ends the comparison."""
-    if len(first) != len(second):
-        yield f"number of answers: count: {len(first)} / {len(second)}"
-    for a, b in zip(first, second):
-        if a["step"] != b["step"]:
-            yield f"{a['step']}: step: {a['step']} / {b['step']}"
-            return
-        if a["errno"] != b["errno"]:
-            yield f"{a['step']}: errno: {a['errno']} / {b['errno']}"
+def aligned(first, second):
+    """Pairs of answers to the same step; None where one side has none. What one side did only because
+    the step before succeeded there ('>') is left out: that it succeeded is told."""
+    matcher = difflib.SequenceMatcher(None, [line["step"] for line in first],
+                                      [line["step"] for line in second], autojunk=False)
+    for kind, i, i_end, j, j_end in matcher.get_opcodes():
+        if kind == "equal":
+            yield from zip(first[i:i_end], second[j:j_end])
             continue
-        for key in sorted(set(a) | set(b)):
-            if a.get(key) != b.get(key):
-                yield f"{a['step']}: {key}: {a.get(key)} / {b.get(key)}"
+        yield from ((a, None) for a in first[i:i_end] if not a["step"].startswith(">"))
+        yield from ((None, b) for b in second[j:j_end] if not b["step"].startswith(">"))
+
+
+def differences(first, second):
+    """Texts 'STEP: FIELD: A / B'."""
+    for a, b in aligned(first, second):
+        if a is None or b is None:
+            yield f"{(a or b)['step']}: step: {'done' if a else '-'} / {'done' if b else '-'}"
+        elif a["errno"] != b["errno"]:
+            yield f"{a['step']}: errno: {a['errno']} / {b['errno']}"
+        else:
+            for key in sorted(set(a) | set(b)):
+                if a.get(key) != b.get(key):
+                    yield f"{a['step']}: {key}: {a.get(key)} / {b.get(key)}"
 
 
 def load_expected(path):

@@ -14,6 +14,8 @@ namespace {
 
 using namespace efa::raw;
 
+// Steps that begin with '>' are done only if the one before succeeded; compare.py knows.
+
 constexpr std::size_t kBytes = 8 * 4096;
 
 using Bytes = std::vector<std::uint8_t>;
@@ -189,12 +191,12 @@ void regions(Bench& bench) {
     if (error != 0) return;
     InterconnectIds ids;
     const int query = query_mr(bench.session, mr.handle, ids);
-    Record("query MR", query)
+    Record("> query MR", query)
         .field("validity", ids.validity)
         .field("recv", ids.recv)
         .field("rdma_read", ids.rdma_read)
         .field("rdma_recv", ids.rdma_recv);
-    Record("dereg MR", bench.session.destroy(UVERBS_OBJECT_MR, mr.handle));
+    Record("> dereg MR", bench.session.destroy(UVERBS_OBJECT_MR, mr.handle));
   };
   for (std::uint32_t access = 0; access < 256; ++access)
     reg("reg MR with access " + std::to_string(access), 0, kBytes, access);
@@ -225,7 +227,7 @@ void record_cq(Bench& bench, const std::string& step, const CqRequest& request,
       .field("q_mmap_size", answer.device.q_mmap_size)
       .field("db_off_aligned", answer.device.db_off % 4 == 0 && answer.device.db_off < 4096)
       .field("reserved", answer.device.reserved_20 | answer.device.reserved_d0);
-  Record("destroy CQ", bench.session.destroy(UVERBS_OBJECT_CQ, answer.handle));
+  Record("> destroy CQ", bench.session.destroy(UVERBS_OBJECT_CQ, answer.handle));
 }
 
 void completion_queues(Bench& bench) {
@@ -289,7 +291,7 @@ int record_qp(Bench& bench, const std::string& step, const QpRequest& request,
       .field("rq_key_is_zero", keys.rq_mmap_size == 0 && keys.rq_mmap_key == 0)
       .field("sub_cqs", keys.send_sub_cq_idx | keys.recv_sub_cq_idx)
       .field("reserved", keys.reserved_1e0);
-  Record("destroy QP", bench.session.destroy(UVERBS_OBJECT_QP, answer.handle));
+  Record("> destroy QP", bench.session.destroy(UVERBS_OBJECT_QP, answer.handle));
   return error;
 }
 

@@ -154,7 +154,11 @@ TAP_TEST("RDMA writes of every size place the pages in order, if the device can 
     loop.qp->post_send(loop.rdma(EFA_SEND_OP_TYPE_RDMA_WRITE, 7, loop.source.data() + 5,
                                  loop.source_mr, loop.target.data() + 77, loop.target_mr, length));
     if (!loop.writes()) {
-      loop.expect_status(*loop.send_cq, EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP, 7, "write");
+      // The device cannot, or the driver does not let it register memory for that.
+      const unsigned status = loop.send_cq->next().status();
+      expect(status == EFA_COMP_STATUS_LOCAL_ERROR_UNSUPPORTED_OP ||
+                 status == EFA_COMP_STATUS_REMOTE_ERROR_BAD_ADDRESS,
+             "a write is refused");
       continue;
     }
     loop.expect_status(*loop.send_cq, EFA_COMP_STATUS_OK, 7, "write");
