@@ -36,7 +36,7 @@ verdict() {
 scripts/install-deps.sh build test lint || exit 2
 
 step "SPDX line in every file"
-without=$(files | grep -vE '^LICENSES/|\.license$|^tests/fuzz/corpus/' | while read -r file; do
+without=$(files | grep -vE '^(LICENSES|packaging/debian|tests/fuzz/corpus)/|\.license$' | while read -r file; do
 	head -n 5 "$file" "$file.license" 2>/dev/null |
 		grep -q 'SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause' || echo "$file"
 done)

@@ -76,8 +76,8 @@ void prepare() {
 std::string Sweep::text() const {
   std::string names;
   for (const int error : errors) names += " " + tap::errno_name(error);
-  return std::to_string(hit) + " faults, " + std::to_string(tolerated) + " without effect, errors:" +
-         (names.empty() ? " none" : names);
+  return std::to_string(hit) + " faults, " + std::to_string(tolerated) +
+         " without effect, errors:" + (names.empty() ? " none" : names);
 }
 
 Sweep sweep(const std::function<int()>& operation, const std::function<void()>& undo,

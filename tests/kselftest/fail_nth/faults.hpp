@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Faults that the kernel injects into this thread: the Nth allocation or copy from or to user memory
-/// that it does for us fails (Documentation/fault-injection of the kernel, fail-nth).
+/// Faults that the kernel injects into this thread: the Nth allocation or copy from or to user
+/// memory that it does for us fails (Documentation/fault-injection of the kernel, fail-nth).
 #pragma once
 
 #include <functional>
@@ -17,10 +17,11 @@ struct Sweep {
   std::string text() const;
 };
 
-/// Runs `operation` (errno or 0) with the 1st, 2nd, ... fault until it ends before its fault is due;
-/// `undo` after each success and `repair` after each failure, without faults. An operation that fails
-/// without a fault fails the test. Throws where the kernel cannot inject faults.
-Sweep sweep(const std::function<int()>& operation, const std::function<void()>& undo,
-            const std::function<void()>& repair = [] {});
+/// Runs `operation` (errno or 0) with the 1st, 2nd, ... fault until it ends before its fault is
+/// due; `undo` after each success and `repair` after each failure, without faults. An operation
+/// that fails without a fault fails the test. Throws where the kernel cannot inject faults.
+Sweep sweep(
+    const std::function<int()>& operation, const std::function<void()>& undo,
+    const std::function<void()>& repair = [] {});
 
 }  // namespace efa::faults

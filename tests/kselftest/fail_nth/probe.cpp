@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Every allocation of probe fails once. A probe that fails leaves the function free for the next one.
+/// Every allocation of probe fails once. A probe that fails leaves the function free for the next
+/// one.
 #include <fcntl.h>
 #include <unistd.h>
 

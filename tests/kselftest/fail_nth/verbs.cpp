@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Every allocation and every copy fails once, in every verb that makes or ends an object. What fails
-/// must leave nothing behind: the same verb works afterwards, the kernel's own checkers keep quiet.
+/// Every allocation and every copy fails once, in every verb that makes or ends an object. What
+/// fails must leave nothing behind: the same verb works afterwards, the kernel's own checkers keep
+/// quiet.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -175,8 +176,7 @@ class Context {
         .out(UVERBS_ATTR_GET_CONTEXT_CORE_SUPPORT, support)
         .in(UVERBS_ATTR_UHW_IN, request)
         .out(UVERBS_ATTR_UHW_OUT, limits);
-    const int error =
-        device_->call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT, attributes);
+    const int error = device_->call(UVERBS_OBJECT_DEVICE, UVERBS_METHOD_GET_CONTEXT, attributes);
     if (error != 0) close();
     return error;
   }

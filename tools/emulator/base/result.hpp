@@ -10,7 +10,8 @@
 
 namespace efa::emu {
 
-/// Why an operation failed. `what` names the thing, its value and the limit; `cure` says what to do.
+/// Why an operation failed. `what` names the thing, its value and the limit; `cure` says what to
+/// do.
 struct Error {
   int code = 0;      ///< errno value, 0 when none fits
   std::string what;  ///< one clause, no trailing full stop

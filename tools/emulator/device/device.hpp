@@ -40,8 +40,8 @@ struct DeviceOptions {
   bool strict = false;                 ///< reserved bits, batch limits and the like become errors
   bool fast_reg_from_any_uar = false;  ///< else only QPs of the first allocated UAR (the kernel's)
   std::uint16_t api_version = 0;       ///< 0 = as the profile says
-  std::uint8_t admin_timeout = 0;      ///< limit of a command, in 100 ms; 0 = 30 s (device-admin A5)
-  std::uint16_t sub_cqs_per_cq = 0;    ///< 0 = as the profile says
+  std::uint8_t admin_timeout = 0;    ///< limit of a command, in 100 ms; 0 = 30 s (device-admin A5)
+  std::uint16_t sub_cqs_per_cq = 0;  ///< 0 = as the profile says
 };
 
 /// The outside world of a device. All references outlive it.

@@ -176,8 +176,8 @@ bool lets(const Topology& topology, const HostSpec& own, const HostSpec& other,
 
 }  // namespace
 
-Topology uniform_topology(unsigned count, unsigned devices_per_host,
-                          const std::string& generation, unsigned first) {
+Topology uniform_topology(unsigned count, unsigned devices_per_host, const std::string& generation,
+                          unsigned first) {
   Topology topology;
   topology.hosts.resize(count);
   for (unsigned i = 0; i < count; ++i) {
