@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Benchmarks of the kernel driver in virtual machines of the lab: values, goals, verdicts.
+
+Usage: driver_bench.py PROGRAM OURS.ko THEIRS.ko PERFTEST [--rounds N] [--only PART]...
+
+PROGRAM is driver_bench, THEIRS.ko the distribution's driver, PERFTEST the folder of a perftest that
+knows SRD writes. Parts:
+  objects   in one VM, the drivers in turns: load, create and destroy
+  traffic   between two VMs: SRD over emulated EFA and RC over rdma_rxe in turns
+  exits     does traffic leave the guest? Accesses that the emulator has trapped
+What is compared runs in turns in the same VMs, and medians are. As with bench.py, no number fails this.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = str(ROOT / "tools/lab/lab")
+PAIR = str(ROOT / "scripts/pair.sh")
+KERNEL = "6.1"
+PORT = 18515
+LIMIT = 900  # seconds for one command, on a busy machine
+HUGE_PAGES = 512  # 1 GiB
+OBJECTS_MEMORY = "2900"  # MiB: 1 GiB of small pages, 1 GiB of huge ones, and a system
+
+
+def load_average():
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+def run(*words):
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, stdin=subprocess.DEVNULL,
+                          cwd=ROOT)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}driver_bench: '{' '.join(words)}' ended with status {done.returncode}")
+    return done.stdout
+
+
+class Guests:
+    """A lab that is up: a context manager, with commands in it."""
+
+    def __init__(self, hosts, doorbells, module):
+        self.name = f"bench-{os.getpid()}"
+        self.options = ["--hosts", str(hosts), "--doorbells", doorbells, "--module", module]
+
+    def __enter__(self):
+        run(LAB, "up", "--kernel", KERNEL, "--name", self.name, *self.options)
+        return self
+
+    def __exit__(self, *_):
+        run(LAB, "down", "--name", self.name)
+
+    def execute(self, host, *command):
+        return run(LAB, "exec", "--name", self.name, "--timeout", str(LIMIT), host, "--", *command)
+
+    def pair(self, program):
+        """The program on two hosts; what the client said."""
+        return self.execute("host1", PAIR, str(PORT), program, f"{program} host1")
+
+    def stats(self, host):
+        request = json.dumps({"op": "stats", "device": f"{host}-0"})
+        return json.loads(self.execute("host1", "lab-control", request))
+
+
+def medians_by_name(output):
+    """{name: {driver: median}} of lines 'DRIVER NAME VALUE'."""
+    samples = {}
+    for line in output.splitlines():
+        driver, name, value = line.split()
+        samples.setdefault(name, {}).setdefault(driver, []).append(float(value))
+    return {name: {driver: statistics.median(values) for driver, values in drivers.items()}
+            for name, drivers in samples.items()}
+
+
+def objects(args, table):
+    script = f"""echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages
+        cp {args.ours} /tmp/own.ko
+        cp {args.theirs} /tmp/stock.ko
+        modprobe -a $(modinfo -F depends /tmp/own.ko /tmp/stock.ko | tr , ' ')
+        exec {args.program} {args.rounds} {args.loads} /tmp/own.ko /tmp/stock.ko"""
+    output = run(LAB, "run", "--kernel", KERNEL, "--memory", OBJECTS_MEMORY, "--timeout", str(LIMIT), "--",
+                 "sh", "-ec", script)
+    for name, by_driver in medians_by_name(output).items():
+        own, stock = by_driver["own"], by_driver["stock"]
+        ratio = own / stock
+        if name == "load":
+            table.row("insmod to registered device, ours / distribution's",
+                      f"{own / 1000:.1f} / {stock / 1000:.1f} ms = {ratio:.2f}", "<= 1.0", ratio <= 1.0)
+        else:
+            table.row(f"{name.replace('-', ' ')} created and destroyed per s, ours / distribution's",
+                      f"{own:.4g} / {stock:.4g} = {ratio:.2f}", ">= 1.0", ratio >= 1.0)
+
+
+def last_result(output):
+    """Numbers of perftest's last line of results."""
+    lines = [line.split() for line in output.splitlines() if re.match(r"^ \d+ +\d+ +[\d.]+ ", line)]
+    if not lines:
+        sys.exit(f"{output}\ndriver_bench: there is no result in the above")
+    return [float(word) for word in lines[-1]]
+
+
+def start_rxe(guests):
+    """Index of the GID by which hosts reach each other over rdma_rxe."""
+    script = ("modprobe rdma_rxe && rdma link add rxe0 type rxe netdev eth0 && "
+              "grep -l ffff: /sys/class/infiniband/rxe0/ports/1/gids/*")
+    found = [guests.execute(host, "sh", "-ec", script) for host in ("host1", "host2")]
+    return os.path.basename(found[0].splitlines()[-1])
+
+
+def traffic(args, table):
+    with Guests(2, "mapped", args.ours) as guests:
+        gid = start_rxe(guests)
+        efa, rxe = "-d efa_0 -c SRD -x 0", f"-d rxe0 -c RC -x {gid}"
+        latencies, bandwidths = {"efa": [], "rxe": []}, {"efa": [], "rxe": []}
+        for _ in range(args.rounds):
+            # Columns of perftest: size, iterations, minimum, maximum, typical, ...
+            for name, device in (("efa", efa), ("rxe", rxe)):
+                latencies[name].append(last_result(guests.pair(f"ib_send_lat {device} -n {args.messages}"))[4])
+            # Size, iterations, peak, average, ...; Debian 12's perftest knows no SRD writes.
+            for name, program in (("efa", f"{args.perftest}/ib_write_bw {efa}"), ("rxe", f"ib_write_bw {rxe}")):
+                bandwidths[name].append(last_result(guests.pair(f"{program} -n {args.messages}"))[3])
+    print("rounds:", json.dumps({"latency_us": latencies, "bandwidth_mb_s": bandwidths}))
+    efa_us, rxe_us = (statistics.median(latencies[name]) for name in ("efa", "rxe"))
+    table.row("ib_send_lat between VMs, SRD over EFA / RC over rxe",
+              f"{efa_us:.0f} / {rxe_us:.0f} us = {efa_us / rxe_us:.2f}", "<= 0.5", efa_us <= rxe_us / 2)
+    efa_mb, rxe_mb = (statistics.median(bandwidths[name]) for name in ("efa", "rxe"))
+    table.row("ib_write_bw between VMs, SRD over EFA / RC over rxe",
+              f"{efa_mb:.1f} / {rxe_mb:.1f} MB/s = {efa_mb / rxe_mb:.1f}", ">= 3", efa_mb >= 3 * rxe_mb)
+
+
+ACCESSES = ("register_reads", "register_writes", "doorbells")
+
+
+def ping_pongs(guests, count):
+    """What they add to the counters of both devices."""
+    def total():
+        stats = [guests.stats(host) for host in ("host1", "host2")]
+        return {key: sum(s[key] for s in stats) for key in (*ACCESSES, "admin_commands", "tx_pkts")}
+
+    before = total()
+    guests.pair(f"ib_send_lat -d efa_0 -c SRD -x 0 -n {count}")
+    return {key: value - before[key] for key, value in total().items()}
+
+
+def exits(args, table):
+    """Opening the device and its objects takes admin commands, the same in every run; messages may add nothing."""
+    for doorbells, goal in (("mapped", "0"), ("trapped", "all, as comparison")):
+        with Guests(2, doorbells, args.ours) as guests:
+            ping_pongs(guests, args.messages)  # what is done once is done
+            few, many = ping_pongs(guests, args.messages), ping_pongs(guests, 3 * args.messages)
+        print(f"doorbells {doorbells}, {few['tx_pkts']} messages: {few}\n"
+              f"doorbells {doorbells}, {many['tx_pkts']} messages: {many}")
+        more = {key: many[key] - few[key] for key in many}
+        # A keep-alive of the device is acknowledged now and then.
+        good = more["doorbells"] == 0 and abs(more["register_writes"]) < more["tx_pkts"] / 100
+        table.row(f"{more['tx_pkts']} more messages, doorbells {doorbells}: more trapped doorbells, register accesses",
+                  f"{more['doorbells']}, {more['register_reads'] + more['register_writes']}", goal,
+                  good == (doorbells == "mapped"))
+
+
+PARTS = {"objects": objects, "traffic": traffic, "exits": exits}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("program", "ours", "theirs", "perftest"):
+        parser.add_argument(name, type=os.path.abspath)
+    parser.add_argument("--rounds", type=int, default=5, help="median of so many (5)")
+    parser.add_argument("--loads", type=int, default=4, help="insmods of each driver in a round (4)")
+    parser.add_argument("--messages", type=int, default=1000, help="iterations of perftest (1000)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part (repeat)")
+    args = parser.parse_args()
+    table = Table()
+    before = load_average()
+    for name in args.only or PARTS:
+        PARTS[name](args, table)
+    table.print()
+    print(f"load average of this machine ({os.cpu_count()} CPUs): {before} before, {load_average()} after")
+
+
+if __name__ == "__main__":
+    main()

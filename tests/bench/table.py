@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""The table in which benchmarks print what they measured, the goal and the verdict."""
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def row(self, what, value, goal, good):
+        self.rows.append((what, value, goal, "met" if good else "missed"))
+
+    def print(self):
+        widths = [max(len(row[i]) for row in self.rows) for i in range(4)]
+        for row in self.rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
