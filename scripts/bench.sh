@@ -1,12 +1,56 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: bench.sh [--job]     Builds the benchmarks in build/bench and runs them (tests/bench/bench.py).
+# Usage: bench.sh [--job]            all benchmarks, those of the driver last
+#        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
+#        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
+#
+# Builds in build/bench first.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
-scripts/install-deps.sh build bench
-step "Build in build/bench"
-build_tree bench all -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF
-step "Benchmarks"
-python3 tests/bench/bench.py build/bench "$@"
+part=all
+case ${1:-} in native | driver) part=$1 && shift ;; esac
+tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
+
+native_part() {
+	scripts/install-deps.sh build bench
+	step "Build in build/bench"
+	tree all
+	step "Benchmarks of the emulator and of native mode"
+	python3 tests/bench/bench.py build/bench "$@"
+}
+
+# stripped NAME SOURCE: driver SOURCE built in build/bench/driver/NAME, without debug information, as
+# DKMS and Debian install it. Its size counts in the time to load.
+stripped() {
+	local folder=$build/bench/driver/$1
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	cp -r "$2/." "$folder"
+	find "$folder" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+	show tools/lab/lab build-module --kernel 6.1 "$folder" CONFIG_INFINIBAND_EFA=m >"$folder.log" 2>&1 ||
+		stop "driver '$1' does not build; see ${folder#"$root"/}.log"
+	strip -g "$folder/efa.ko"
+}
+
+driver_part() {
+	scripts/install-deps.sh build bench kernel lab
+	step "Build in build/bench; our driver and the distribution's"
+	tree "efa-emu driver_bench"
+	local source
+	source=$(scripts/fetch-linux-source.sh) || stop "no linux-source"
+	tools/lab/lab setup --kernel 6.1
+	stripped own kernel
+	stripped stock "$source/drivers/infiniband/hw/efa"
+	[ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers
+	step "Benchmarks of the driver in virtual machines"
+	EFA_EMU=$build/bench/tools/emulator/efa-emu python3 tests/bench/driver_bench.py \
+		build/bench/tests/bench/driver_bench build/bench/driver/{own,stock}/efa.ko build/peers/perftest "$@"
+}
+
+case $part in
+native) native_part "$@" ;;
+driver) driver_part "$@" ;;
+all) native_part "$@" && driver_part ;;
+esac

@@ -14,11 +14,10 @@ import subprocess
 import sys
 import time
 
-ROWS = []
+from table import Table
 
-
-def row(what, value, goal, good):
-    ROWS.append((what, value, goal, "met" if good else "missed"))
+TABLE = Table()
+row = TABLE.row
 
 
 def status_field(pid, name):
@@ -107,9 +106,7 @@ def main():
     wakeups(emu, build, [f"{build}/tests/bench/idle_client"], "wake-ups, one idle queue pair", "0")
     if "--job" in sys.argv[2:]:
         job(emu, root)
-    widths = [max(len(r[i]) for r in ROWS) for i in range(4)]
-    for r in ROWS:
-        print("  ".join(cell.ljust(width) for cell, width in zip(r, widths)).rstrip())
+    TABLE.print()
 
 
 if __name__ == "__main__":

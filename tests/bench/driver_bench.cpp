@@ -27,7 +27,7 @@ namespace efa::raw {
 namespace {
 
 constexpr std::size_t kGibibyte = std::size_t{1} << 30, kMebibyte = 1 << 20, kPage = 4096;
-constexpr double kSlice = 0.3, kLoadLimit = 30;  // seconds
+constexpr double kSlice = 0.1, kLoadLimit = 30;  // seconds
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

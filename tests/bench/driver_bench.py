@@ -9,7 +9,8 @@ knows SRD writes. Parts:
   objects   in one VM, the drivers in turns: load, create and destroy
   traffic   between two VMs: SRD over emulated EFA and RC over rdma_rxe in turns
   exits     does traffic leave the guest? Accesses that the emulator has trapped
-What is compared runs in turns in the same VMs, and medians are. As with bench.py, no number fails this.
+What is compared runs in turns in the same VMs; medians are judged. "best" compares the best round of
+each side, which other work on the machine disturbs least. As with bench.py, no number fails this.
 """
 import argparse
 import json
@@ -71,14 +72,13 @@ class Guests:
         return json.loads(self.execute("host1", "lab-control", request))
 
 
-def medians_by_name(output):
-    """{name: {driver: median}} of lines 'DRIVER NAME VALUE'."""
+def samples_by_name(output):
+    """{name: {driver: [value, ...]}} of lines 'DRIVER NAME VALUE'."""
     samples = {}
     for line in output.splitlines():
         driver, name, value = line.split()
         samples.setdefault(name, {}).setdefault(driver, []).append(float(value))
-    return {name: {driver: statistics.median(values) for driver, values in drivers.items()}
-            for name, drivers in samples.items()}
+    return samples
 
 
 def objects(args, table):
@@ -89,15 +89,17 @@ def objects(args, table):
         exec {args.program} {args.rounds} {args.loads} /tmp/own.ko /tmp/stock.ko"""
     output = run(LAB, "run", "--kernel", KERNEL, "--memory", OBJECTS_MEMORY, "--timeout", str(LIMIT), "--",
                  "sh", "-ec", script)
-    for name, by_driver in medians_by_name(output).items():
-        own, stock = by_driver["own"], by_driver["stock"]
-        ratio = own / stock
+    for name, samples in samples_by_name(output).items():
+        own, stock = (statistics.median(samples[driver]) for driver in ("own", "stock"))
         if name == "load":
+            best = min(samples["own"]) / min(samples["stock"])
             table.row("insmod to registered device, ours / distribution's",
-                      f"{own / 1000:.1f} / {stock / 1000:.1f} ms = {ratio:.2f}", "<= 1.0", ratio <= 1.0)
+                      f"{own / 1000:.1f} / {stock / 1000:.1f} ms = {own / stock:.2f} (best: {best:.2f})", "<= 1.0",
+                      own <= stock)
         else:
+            best = max(samples["own"]) / max(samples["stock"])
             table.row(f"{name.replace('-', ' ')} created and destroyed per s, ours / distribution's",
-                      f"{own:.4g} / {stock:.4g} = {ratio:.2f}", ">= 1.0", ratio >= 1.0)
+                      f"{own:.4g} / {stock:.4g} = {own / stock:.2f} (best: {best:.2f})", ">= 1.0", own >= stock)
 
 
 def last_result(output):
@@ -121,7 +123,7 @@ def traffic(args, table):
         gid = start_rxe(guests)
         efa, rxe = "-d efa_0 -c SRD -x 0", f"-d rxe0 -c RC -x {gid}"
         latencies, bandwidths = {"efa": [], "rxe": []}, {"efa": [], "rxe": []}
-        for _ in range(args.rounds):
+        for _ in range(min(args.rounds, 5)):
             # Columns of perftest: size, iterations, minimum, maximum, typical, ...
             for name, device in (("efa", efa), ("rxe", rxe)):
                 latencies[name].append(last_result(guests.pair(f"ib_send_lat {device} -n {args.messages}"))[4])
@@ -174,8 +176,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("program", "ours", "theirs", "perftest"):
         parser.add_argument(name, type=os.path.abspath)
-    parser.add_argument("--rounds", type=int, default=5, help="median of so many (5)")
-    parser.add_argument("--loads", type=int, default=4, help="insmods of each driver in a round (4)")
+    parser.add_argument("--rounds", type=int, default=9, help="median of so many (9)")
+    parser.add_argument("--loads", type=int, default=3, help="insmods of each driver in a round (3)")
     parser.add_argument("--messages", type=int, default=1000, help="iterations of perftest (1000)")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part (repeat)")
     args = parser.parse_args()
