@@ -141,7 +141,34 @@ CopyResult Transfer::copy(const Buffer& from, const Buffer& to) {
   if (target != nullptr && apart)
     return from.space->gather(from.segments, target) ? CopyResult::kDone : CopyResult::kSourceFault;
   if (apart && by_alias(from, to)) return CopyResult::kDone;
+  if (apart && copy_pieces(from, to)) return CopyResult::kDone;
   return through_bounce(from, to);
+}
+
+/// One copy between scattered pages of two guests. False when something is not mapped here, or a
+/// fault: then it is not known how much was copied.
+bool Transfer::copy_pieces(const Buffer& from, const Buffer& to) noexcept {
+  std::size_t target_index = 0;
+  std::uint64_t target_offset = 0;
+  for (const DmaSegment& source : from.segments) {
+    for (std::uint64_t done = 0; done < source.length;) {
+      const DmaSegment& target = to.segments[target_index];
+      const std::uint64_t step = std::min(source.length - done, target.length - target_offset);
+      if (step != 0) {
+        const std::byte* in = from.space->map_for_reading(source.addr + done, step);
+        std::byte* out = in != nullptr ? to.space->map(target.addr + target_offset, step) : nullptr;
+        if (out == nullptr) return false;
+        copy_ascending(out, in, step);
+      }
+      done += step;
+      target_offset += step;
+      if (target_offset == target.length) {
+        ++target_index;
+        target_offset = 0;
+      }
+    }
+  }
+  return true;
 }
 
 void SegmentCursor::skip(std::uint64_t bytes) {

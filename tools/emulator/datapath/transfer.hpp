@@ -34,6 +34,7 @@ class Transfer {
   void share_with(CopyHelper* helper) noexcept { helper_ = helper; }
 
  private:
+  static bool copy_pieces(const Buffer& from, const Buffer& to) noexcept;
   CopyResult through_bounce(const Buffer& from, const Buffer& to);
   CopyResult alone(const Buffer& from, const Buffer& to);
   CopyResult shared(const Buffer& from, const Buffer& to);

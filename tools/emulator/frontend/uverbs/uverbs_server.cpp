@@ -4,13 +4,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <vector>
+
+#include "engine/descriptor_limit.hpp"
 
 namespace efa::emu {
 
@@ -24,15 +25,6 @@ struct stat status_of(pid_t tid, int fd) noexcept {
   struct stat status {};
   if (::stat(fmt::format("/proc/{}/fd/{}", tid, fd).c_str(), &status) != 0) status = {};
   return status;
-}
-
-/// Every context costs two descriptors or more, every client process two. The command and what it
-/// starts keep the limit they were started with.
-void allow_many_descriptors() noexcept {
-  rlimit limit;
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 class CallerDescriptors final : public DescriptorExchange {
@@ -59,6 +51,8 @@ class CallerDescriptors final : public DescriptorExchange {
 
 UverbsServer::UverbsServer(std::vector<ServedDevice> devices, Launcher& launcher, int epoll)
     : devices_(std::move(devices)), launcher_(launcher), epoll_(epoll) {
+  // Every context costs two descriptors or more, every client process two. The command and what it
+  // starts keep the limit they were started with.
   allow_many_descriptors();
   // Clients close their event descriptors whenever they like.
   ::signal(SIGPIPE, SIG_IGN);

@@ -96,6 +96,7 @@ int DmaTable::add(const Range& range, FileDescriptor file) {
     region.writable = range.writable;
   }
   regions_.insert(regions_.begin() + static_cast<std::ptrdiff_t>(at), std::move(region));
+  invalidate_mappings();  // a ring that was looked at while its range was away is back
   return 0;
 }
 

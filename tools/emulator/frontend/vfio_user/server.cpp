@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/descriptor_limit.hpp"
 #include "engine/identity.hpp"
 #include "engine/monotonic_clock.hpp"
 #include "engine/pacing.hpp"
@@ -108,6 +109,7 @@ Result<void> Server::add_ports(unsigned host) {
 }
 
 Result<void> Server::start() {
+  allow_many_descriptors();
   if (auto made = make_directory(); !made) return made;
   for (unsigned host = 0; host < options_.topology.hosts.size(); ++host)
     if (auto added = add_ports(host); !added) return added;
