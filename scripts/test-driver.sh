@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: test-driver.sh [KERNEL]...      (none: 6.1)      tests of efa.ko in guests of the lab
+# Usage: test-driver.sh [KERNEL]...      (none: 6.1)
 #
 # For each kernel: builds the module, runs the kselftests in a guest with devices of generation efa2
 # and again of efa4, and compares the answers of the driver with those of native mode. Needs a build
@@ -65,7 +65,7 @@ conformance() {
 	local kernel=$1 generation=$2 folder=$build/driver status=0
 	"$emulator" run --generation "$generation" -- "$script" >"$folder/native-$generation.json" &&
 		$lab run --kernel "$kernel" --smp 2 --module "$folder/$kernel/efa.ko" --generation "$generation" --timeout 120 \
-			-- "$script" >"$folder/$kernel-$generation.json" 2>"$folder/$kernel-$generation.err" &&
+			-- bash -c "modprobe ib_uverbs && '$script'" >"$folder/$kernel-$generation.json" 2>"$folder/$kernel-$generation.err" &&
 		tests/conformance/compare.py "native=$folder/native-$generation.json" \
 			"efa.ko=$folder/$kernel-$generation.json" --expected "tests/conformance/native-$kernel.txt" || status=1
 	count "$kernel, $generation: conformance with native mode" $status

@@ -88,17 +88,21 @@ int verbs_ioctl(int fd, ib_uverbs_ioctl_hdr* header) {
 int first_device() {
   constexpr char kAmazon[] = "0x1d0f";
   std::error_code none;
-  int first = -1;
+  std::string lowest;
+  int number = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator("/sys/class/infiniband_verbs", none)) {
     std::string vendor;
     std::ifstream(entry.path() / "device/vendor") >> vendor;
     const std::string name = entry.path().filename();
+    const std::string address =
+        std::filesystem::canonical(entry.path() / "device", none).filename();
     if (vendor != kAmazon || name.rfind("uverbs", 0) != 0) continue;
-    const int number = std::stoi(name.substr(6));
-    if (first < 0 || number < first) first = number;
+    if (!lowest.empty() && address >= lowest) continue;
+    lowest = address;
+    number = std::stoi(name.substr(6));
   }
-  return std::max(first, 0);
+  return number;
 }
 
 Uverbs::Uverbs(int index)

@@ -51,8 +51,9 @@ class Attributes {
   std::vector<ib_uverbs_attr> list_;
 };
 
-/// Number of the first EFA device's file in /dev/infiniband; 0 where the kernel names none, which
-/// is so below efa-emu. It changes when a device is bound again while old contexts are open.
+/// Number of the file in /dev/infiniband of the EFA device with the lowest PCI address; 0 where the
+/// kernel names none, which is so below efa-emu. It changes when a device is bound again while old
+/// contexts are open.
 int first_device();
 
 /// "/dev/infiniband/uverbsN", opened but not yet a context.
