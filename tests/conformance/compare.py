@@ -5,7 +5,8 @@
 Usage: compare.py NAME=FILE NAME=FILE [--expected FILE] [--table FILE]
 
 --expected  differences that are known, one a line: a regular expression for 'STEP: FIELD: A / B', a
-            tab, the reason. One that does not occur any more is an error, too.
+            tab, the reason. One that does not occur any more is an error, too, unless it begins
+            with '? ': then it depends on the device's generation.
 --table     writes the differences as a Markdown table.
 """
 
@@ -70,10 +71,11 @@ def load_expected(path):
             line = line.rstrip("\n")
             if not line or line.startswith("#"):
                 continue
-            pattern, tab, reason = line.partition("\t")
+            optional = line.startswith("? ")
+            pattern, tab, reason = line.removeprefix("? ").partition("\t")
             if not tab or not reason.strip():
                 sys.exit(f"{path}:{number}: write PATTERN, a tab, the reason")
-            expected.append((re.compile(pattern), reason.strip()))
+            expected.append((re.compile(pattern), reason.strip(), optional))
     return expected
 
 
@@ -99,13 +101,13 @@ def main():
     expected = load_expected(args.expected) if args.expected else []
     used, rows, unknown = set(), [], []
     for text in differences(first, second):
-        found = next(((p, why) for p, why in expected if p.search(text)), None)
+        found = next(((p, why) for p, why, _ in expected if p.search(text)), None)
         if found:
             used.add(found[0].pattern)
             rows.append((text, found[1]))
         else:
             unknown.append(text)
-    stale = [p.pattern for p, _ in expected if p.pattern not in used]
+    stale = [p.pattern for p, _, optional in expected if not optional and p.pattern not in used]
     for text in unknown:
         print(f"differs: {text}")
     for pattern in stale:

@@ -29,14 +29,15 @@ class Reasons:
         self.used = set()
 
     def of(self, text):
-        for pattern, reason in self.known:
+        for pattern, reason, _ in self.known:
             if pattern.search(text):
                 self.used.add(pattern.pattern)
                 return reason
         return None
 
     def stale(self):
-        return [p.pattern for p, _ in self.known if p.pattern not in self.used]
+        return [p.pattern for p, _, optional in self.known
+                if not optional and p.pattern not in self.used]
 
 
 def failed_tests(path):
