@@ -2,6 +2,7 @@
 /// The vfio-user socket of one device, and its control socket: a client that knows the messages and
 /// respects nothing else. Whatever it sends, it gets a reply or loses its connection; nothing that
 /// it passed stays open, and the next client finds a working device.
+#include <fcntl.h>
 #include <fuzzer/FuzzedDataProvider.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
