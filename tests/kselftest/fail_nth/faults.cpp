@@ -100,6 +100,8 @@ Sweep sweep(const std::function<int()>& operation, const std::function<void()>& 
       return result;
     }
     ++result.hit;
+    // Long sweeps say how far they are, also to those who have to end them.
+    if (result.hit % 100 == 0) tap::note(std::to_string(result.hit) + " faults so far");
     if (error == 0)
       ++result.tolerated;
     else

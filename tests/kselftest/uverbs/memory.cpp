@@ -61,20 +61,40 @@ void DmaBuffer::close_fd() {
   fd_ = -1;
 }
 
-int reg_dmabuf_mr(Session& session, const Pd& pd, const DmabufRequest& request, Mr& out) {
+namespace {
+
+using DescriptorForm = void (*)(Attributes&, std::int32_t fd);
+
+int reg_dmabuf_mr(Session& session, const Pd& pd, const DmabufRequest& request, Mr& out,
+                  DescriptorForm add_descriptor) {
   Attributes attributes;
   attributes.handle(UVERBS_ATTR_REG_DMABUF_MR_HANDLE)
       .handle(UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE, pd.handle)
       .in(UVERBS_ATTR_REG_DMABUF_MR_OFFSET, request.offset)
       .in(UVERBS_ATTR_REG_DMABUF_MR_LENGTH, request.length)
       .in(UVERBS_ATTR_REG_DMABUF_MR_IOVA, request.iova)
-      .handle(UVERBS_ATTR_REG_DMABUF_MR_FD, static_cast<std::uint32_t>(request.fd))
       .in(UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, request.access)
       .out(UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, out.lkey)
       .out(UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, out.rkey);
+  add_descriptor(attributes, request.fd);
   const int error = session.call(UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR, attributes);
   out.handle = static_cast<std::uint32_t>(attributes.value(UVERBS_ATTR_REG_DMABUF_MR_HANDLE));
   return error;
+}
+
+}  // namespace
+
+/// Up to 6.1 the descriptor is a number of 4 bytes, later it travels in the attribute itself; the
+/// other form is EINVAL.
+int reg_dmabuf_mr(Session& session, const Pd& pd, const DmabufRequest& request, Mr& out) {
+  const int error =
+      reg_dmabuf_mr(session, pd, request, out, [](Attributes& attributes, std::int32_t fd) {
+        attributes.handle(UVERBS_ATTR_REG_DMABUF_MR_FD, static_cast<std::uint32_t>(fd));
+      });
+  if (error != EINVAL) return error;
+  return reg_dmabuf_mr(session, pd, request, out, [](Attributes& attributes, std::int32_t fd) {
+    attributes.in(UVERBS_ATTR_REG_DMABUF_MR_FD, fd);
+  });
 }
 
 int query_mr(Session& session, std::uint32_t handle, InterconnectIds& out) {
