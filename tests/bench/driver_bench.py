@@ -37,12 +37,16 @@ def load_average():
     return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
+class Failed(Exception):
+    """A command ended with a status that is not 0."""
+
+
 def run(*words):
     """Standard output of a command that must succeed."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, stdin=subprocess.DEVNULL,
-                          cwd=ROOT)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          stdin=subprocess.DEVNULL, cwd=ROOT)
     if done.returncode != 0:
-        sys.exit(f"{done.stdout}driver_bench: '{' '.join(words)}' ended with status {done.returncode}")
+        raise Failed(f"{done.stdout}{done.stderr}'{' '.join(words)}' ended with status {done.returncode}")
     return done.stdout
 
 
@@ -106,7 +110,7 @@ def last_result(output):
     """Numbers of perftest's last line of results."""
     lines = [line.split() for line in output.splitlines() if re.match(r"^ \d+ +\d+ +[\d.]+ ", line)]
     if not lines:
-        sys.exit(f"{output}\ndriver_bench: there is no result in the above")
+        raise Failed(f"{output}\nthere is no result in the above")
     return [float(word) for word in lines[-1]]
 
 
@@ -118,25 +122,44 @@ def start_rxe(guests):
     return os.path.basename(found[0].splitlines()[-1])
 
 
+def measured(guests, program, column):
+    """That column of the result. rdma_rxe of 6.1 fails now and then under load, hence three tries."""
+    for _ in range(2):
+        try:
+            return last_result(guests.pair(program))[column]
+        except Failed as failure:
+            print(f"once more, because this failed: {program}\n{failure}", file=sys.stderr)
+    return last_result(guests.pair(program))[column]
+
+
+TYPICAL = 4  # columns of perftest: size, iterations, minimum, maximum, typical
+AVERAGE = 3  # size, iterations, peak, average
+
+
 def traffic(args, table):
+    """Writes have a depth that rxe bears too, and Debian 12's perftest knows none for SRD."""
+    few = max(args.messages // 5, 1)
+    programs = {
+        ("latency", "efa"): (f"ib_send_lat -d efa_0 -c SRD -x 0 -n {args.messages}", TYPICAL),
+        ("latency", "rxe"): (f"ib_send_lat -d rxe0 -c RC -x GID -n {few}", TYPICAL),
+        ("bandwidth", "efa"): (f"{args.perftest}/ib_write_bw -d efa_0 -c SRD -x 0 -t 8 -n {args.messages}", AVERAGE),
+        ("bandwidth", "rxe"): (f"ib_write_bw -d rxe0 -c RC -x GID -t 8 -n {few}", AVERAGE),
+    }
+    samples = {key: [] for key in programs}
     with Guests(2, "mapped", args.ours) as guests:
         gid = start_rxe(guests)
-        efa, rxe = "-d efa_0 -c SRD -x 0", f"-d rxe0 -c RC -x {gid}"
-        latencies, bandwidths = {"efa": [], "rxe": []}, {"efa": [], "rxe": []}
         for _ in range(min(args.rounds, 5)):
-            # Columns of perftest: size, iterations, minimum, maximum, typical, ...
-            for name, device in (("efa", efa), ("rxe", rxe)):
-                latencies[name].append(last_result(guests.pair(f"ib_send_lat {device} -n {args.messages}"))[4])
-            # Size, iterations, peak, average, ...; Debian 12's perftest knows no SRD writes.
-            for name, program in (("efa", f"{args.perftest}/ib_write_bw {efa}"), ("rxe", f"ib_write_bw {rxe}")):
-                bandwidths[name].append(last_result(guests.pair(f"{program} -n {args.messages}"))[3])
-    print("rounds:", json.dumps({"latency_us": latencies, "bandwidth_mb_s": bandwidths}))
-    efa_us, rxe_us = (statistics.median(latencies[name]) for name in ("efa", "rxe"))
-    table.row("ib_send_lat between VMs, SRD over EFA / RC over rxe",
-              f"{efa_us:.0f} / {rxe_us:.0f} us = {efa_us / rxe_us:.2f}", "<= 0.5", efa_us <= rxe_us / 2)
-    efa_mb, rxe_mb = (statistics.median(bandwidths[name]) for name in ("efa", "rxe"))
-    table.row("ib_write_bw between VMs, SRD over EFA / RC over rxe",
-              f"{efa_mb:.1f} / {rxe_mb:.1f} MB/s = {efa_mb / rxe_mb:.1f}", ">= 3", efa_mb >= 3 * rxe_mb)
+            for key, (program, column) in programs.items():
+                samples[key].append(measured(guests, program.replace("GID", gid), column))
+    for key, values in samples.items():
+        print(*key, *values)
+    medians = {key: statistics.median(values) for key, values in samples.items()}
+    efa, rxe = medians["latency", "efa"], medians["latency", "rxe"]
+    table.row("ib_send_lat between VMs, SRD over EFA / RC over rxe", f"{efa:.0f} / {rxe:.0f} us = {efa / rxe:.3f}",
+              "<= 0.5", efa <= rxe / 2)
+    efa, rxe = medians["bandwidth", "efa"], medians["bandwidth", "rxe"]
+    table.row("ib_write_bw 64 KiB between VMs, SRD over EFA / RC over rxe",
+              f"{efa:.1f} / {rxe:.1f} MB/s = {efa / rxe:.0f}", ">= 3", efa >= 3 * rxe)
 
 
 ACCESSES = ("register_reads", "register_writes", "doorbells")
@@ -183,8 +206,11 @@ def main():
     args = parser.parse_args()
     table = Table()
     before = load_average()
-    for name in args.only or PARTS:
-        PARTS[name](args, table)
+    try:
+        for name in args.only or PARTS:
+            PARTS[name](args, table)
+    except Failed as failure:
+        sys.exit(f"driver_bench: {failure}")
     table.print()
     print(f"load average of this machine ({os.cpu_count()} CPUs): {before} before, {load_average()} after")
 
