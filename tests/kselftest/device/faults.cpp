@@ -238,6 +238,9 @@ const bool silences_added = [] {
 
 TAP_TEST("An answer full of garbage is not believed, and the device goes on") {
   for (const Command& command : commands) {
+    // Nobody can tell a wrong key from a right one, and what has a wrong key cannot be freed: the
+    // core warns when such a context is closed.
+    if (command.opcode == EFA_AQ_OPCODE_REG_MR) continue;
     Subject subject;
     const Control control;
     control.fault(command.opcode, "garbage");
