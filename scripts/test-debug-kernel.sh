@@ -41,11 +41,13 @@ build_driver() {
 	}
 }
 
-# in_guest NAME LIMIT COMMAND...: in a VM with the driver bound to an emulated device.
+# in_guest NAME LIMIT COMMAND...: in a VM with the driver bound to an emulated device. What is allowed: the
+# kernel's own clean-up of an interrupt whose files in /proc could not be made (fail-nth) warns of each.
 in_guest() {
 	local name=$1 limit=$2 status=0
 	shift 2
-	tools/lab/lab run --kernel debug --memory 2048 --lifetime 10000 --timeout "$limit" --module "$place/kernel/efa.ko" -- "$@" \
+	tools/lab/lab run --kernel debug --memory 2048 --lifetime 10000 --timeout "$limit" --module "$place/kernel/efa.ko" \
+		--allow 'at fs/proc/generic\.c:[0-9]+ remove_proc_entry' -- "$@" \
 		>"$place/$name.log" 2>&1 || status=$?
 	grep -vE '^ok |^TAP |^1\.\.' "$place/$name.log"
 	count "$name" $status "$place/$name.log"
