@@ -68,6 +68,17 @@ TEST_F(DeviceResetMessage, IsNotTriggeredByNeighbouringBits) {
   EXPECT_EQ(load<std::uint32_t>(0, EFA_REG_AQ_BASE_LO), 0x1000u);
 }
 
+// A pulled device answers all ones and takes nothing; plugged in again, it is a new one.
+TEST_F(DeviceResetMessage, HappensWhenTheDeviceIsPulledOut) {
+  function_->set_plugged(false);
+  EXPECT_EQ(load<std::uint32_t>(0, EFA_REG_VERSION), ~0u);
+  EXPECT_EQ(load<std::uint16_t>(VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID), 0xffff);
+  EXPECT_EQ(store<std::uint32_t>(0, EFA_REG_AQ_BASE_LO, 0x5000), 0);
+  function_->set_plugged(true);
+  EXPECT_EQ(load<std::uint16_t>(VFIO_PCI_CONFIG_REGION_INDEX, PCI_VENDOR_ID), EFA_PCI_VENDOR);
+  EXPECT_EQ(load<std::uint32_t>(0, EFA_REG_AQ_BASE_LO), 0u);
+}
+
 TEST_F(DeviceResetMessage, HappensWhenTheClientLeaves) {
   const std::size_t before = open_descriptors();
   store<std::uint32_t>(2, 0, 0xffffffff);
