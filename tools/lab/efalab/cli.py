@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def _plan(args):
     return Plan(kernel=kernels.find(args.kernel), hosts=args.hosts,
                 devices_per_host=0 if args.no_device else args.devices_per_host,
                 emulator_arguments=tuple(emulator), smp=args.smp, memory=args.memory, iommu=args.iommu,
-                accelerator=args.accel, modules=tuple(args.module or ()),
+                accelerator=args.accel, modules=tuple(os.path.abspath(file) for file in args.module or ()),
                 kernel_arguments=tuple(args.append or ()), qemu_arguments=tuple(args.qemu_arg or ()),
                 ssh=args.ssh, snapshots=args.snapshot,
                 layer=str(_layer(args.layer)) if args.layer else "", out=args.out or "",
