@@ -2,7 +2,7 @@
 /// The clock of engines that serve real programs.
 #pragma once
 
-#include <time.h>
+#include <ctime>
 
 #include "base/clock.hpp"
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace efa::emu {
@@ -131,13 +132,13 @@ void write_stats(StatsFormat format, const std::string& file,
   if (format == StatsFormat::kNone) return;
   const std::string text =
       format == StatsFormat::kJson ? stats_json(devices, fabric) : stats_text(devices, fabric);
-  FILE* out = file.empty() ? stderr : std::fopen(file.c_str(), "w");
-  if (out == nullptr) {
-    fmt::print(stderr, "efa-emu: cannot write statistics to {}: {}\n", file, std::strerror(errno));
+  if (file.empty()) {
+    std::fputs(text.c_str(), stderr);
     return;
   }
-  std::fputs(text.c_str(), out);
-  if (out != stderr) std::fclose(out);
+  std::ofstream out(file);
+  if (!(out << text << std::flush))
+    fmt::print(stderr, "efa-emu: cannot write statistics to {}: {}\n", file, std::strerror(errno));
 }
 
 }  // namespace efa::emu

@@ -2,13 +2,13 @@
 #include "frontend/uverbs/uverbs_server.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <vector>
 
 #include "engine/descriptor_limit.hpp"
