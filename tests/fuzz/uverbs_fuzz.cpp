@@ -328,7 +328,7 @@ class Program {
             value(UVERBS_ATTR_CREATE_QP_RECV_CQ_HANDLE, std::uint64_t{cq}),
             value(UVERBS_ATTR_CREATE_QP_USER_HANDLE, std::uint64_t{1}),
             value(UVERBS_ATTR_CREATE_QP_CAP, cap),
-            value(UVERBS_ATTR_CREATE_QP_TYPE, std::uint32_t{IB_UVERBS_QPT_UD}),
+            value(UVERBS_ATTR_CREATE_QP_TYPE, std::uint64_t{IB_UVERBS_QPT_UD}),
             attribute(UVERBS_ATTR_CREATE_QP_RESP_CAP, nullptr, 0, sizeof cap),
             attribute(UVERBS_ATTR_CREATE_QP_RESP_QP_NUM, nullptr, 0, 4),
             value(UVERBS_ATTR_UHW_IN, request), attribute(UVERBS_ATTR_UHW_OUT, nullptr, 0, 64)});
