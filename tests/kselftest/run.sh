@@ -59,23 +59,29 @@ load() {
 	modprobe ib_uverbs && insmod "$module"
 }
 
-# The module goes, and the kernel's leak detector (debug kernels have one) finds nothing of it.
-unload() {
+# What the kernel's leak detector (debug kernels have one) finds is shown; nothing of it is the module's.
+look_for_leaks() {
 	local scan=/sys/kernel/debug/kmemleak
+	[ -w $scan ] || return
+	# It believes only what it has seen twice.
+	echo scan >$scan && echo scan >$scan
+	sed 's/^/# /' $scan
+	if grep -q '\[efa\]' $scan; then
+		verdict 'not ok' "no memory is leaked, $1"
+	else
+		verdict ok "no memory is leaked, $1"
+	fi
+}
+
+unload() {
+	# While the module is there, its functions have names.
+	look_for_leaks 'as long as the module is loaded'
 	if [ -d /sys/module/efa ] && ! rmmod efa; then
 		verdict 'not ok' 'the module is unloaded at the end'
 		return
 	fi
 	verdict ok 'the module is unloaded at the end'
-	[ -w $scan ] || return
-	# It believes only what it has seen twice.
-	echo scan >$scan && echo scan >$scan
-	if grep -q '\[efa\]' $scan; then
-		sed 's/^/# /' $scan
-		verdict 'not ok' 'no memory is leaked'
-	else
-		verdict ok 'no memory is leaked'
-	fi
+	look_for_leaks 'after it was unloaded'
 }
 
 echo 'TAP version 13'
