@@ -329,7 +329,7 @@ TEST(TopologyFile, LongValuesAreCutInMessages) {
 }
 
 TEST(TopologyFile, TheExamplesInTheDocumentationAreValid) {
-  const auto examples = std::filesystem::path(__FILE__).parent_path() / "../../../docs/examples";
+  const std::filesystem::path examples = EFA_EXAMPLES;
   unsigned read = 0;
   for (const auto& entry : std::filesystem::directory_iterator(examples)) {
     if (entry.path().extension() != ".toml" && entry.path().extension() != ".json") continue;
