@@ -114,7 +114,7 @@ static struct efa_dev *efa_dev_alloc(struct pci_dev *pdev)
 	if (!dev)
 		return NULL;
 	dev->pdev = pdev;
-	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
+	xa_init(&dev->cqs);
 	efa_aq_prepare(dev);
 	efa_recovery_init(dev);
 	pci_set_drvdata(pdev, dev);

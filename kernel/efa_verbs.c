@@ -86,7 +86,6 @@ int efa_verbs_register(struct efa_dev *dev)
 		return -ENOMEM;
 
 	ibdev->dev = dev;
-	xa_init(&dev->cqs);
 	describe(dev, &ibdev->ib);
 
 	err = ib_register_device(&ibdev->ib, "efa_%d", &dev->pdev->dev);
@@ -114,5 +113,4 @@ void efa_verbs_unregister(struct efa_dev *dev)
 	ib_unregister_device(&ibdev->ib);
 	dev->ibdev = NULL;
 	ib_dealloc_device(&ibdev->ib);
-	xa_destroy(&dev->cqs);
 }
