@@ -25,10 +25,7 @@ native_part() {
 # DKMS and Debian install it. Its size counts in the time to load.
 stripped() {
 	local folder=$build/bench/driver/$1
-	rm -rf "$folder"
-	mkdir -p "$folder"
-	cp -r "$2/." "$folder"
-	find "$folder" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+	copy_module "$2" "$folder"
 	show tools/lab/lab build-module --kernel 6.1 "$folder" CONFIG_INFINIBAND_EFA=m >"$folder.log" 2>&1 ||
 		stop "driver '$1' does not build; see ${folder#"$root"/}.log"
 	strip -g "$folder/efa.ko"

@@ -60,6 +60,13 @@ build_tree() {
 	tail -n 1 "$tree/build.log"
 }
 
+# copy_module SOURCE FOLDER: the sources of a kernel module, without what builds left in them. Modules are
+# built in copies, so that builds for several kernels do not meet.
+copy_module() {
+	rm -rf "$2" && mkdir -p "$2" && cp -r "$1/." "$2" &&
+		find "$2" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+}
+
 # unit_targets NAME: the unit test programs of the configured tree build/NAME.
 unit_targets() {
 	ninja -C "$build/$1" -t targets all | sed -nE 's/^(unit_[a-z_]+): phony$/\1/p' | sort -u | tr '\n' ' '

@@ -32,9 +32,7 @@ count() {
 
 build_module() {
 	local kernel=$1 folder=$build/driver/$1
-	# A copy: builds for other kernels go on beside it.
-	rm -rf "$folder" && mkdir -p "$folder" && cp -r kernel/. "$folder" &&
-		(cd "$folder" && find . \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete) &&
+	copy_module kernel "$folder" &&
 		$lab build-module --kernel "$kernel" "$folder" >"$folder/build.log" 2>&1 && return
 	grep -A 10 -m 3 -E 'error|warning|\*\*\*' "$folder/build.log"
 	return 1

@@ -33,8 +33,7 @@ source=$(scripts/fetch-linux-source.sh) || stop "no linux-source"
 rm -rf "$folder/stock" "$folder/own"
 cp -r "$source/drivers/infiniband/hw/efa" "$folder/stock"
 show $lab build-module --kernel 6.1 "$folder/stock" CONFIG_INFINIBAND_EFA=m >"$folder/stock.log" 2>&1
-cp -r kernel "$folder/own"
-find "$folder/own" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+copy_module kernel "$folder/own"
 show $lab build-module --kernel 6.1 "$folder/own" >"$folder/own.log" 2>&1
 
 step "The distribution's driver runs the suite"

@@ -21,8 +21,7 @@ mkdir -p "$build/kernels"
 # strict_build KERNEL: prints '0 warnings', 'N warnings' or 'fails'; the log is in build/kernels.
 strict_build() {
 	local folder=$build/kernels/$1 log=$build/kernels/$1.log warnings
-	rm -rf "$folder" && cp -r kernel "$folder"
-	find "$folder" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+	copy_module kernel "$folder"
 	if ! $lab build-module --kernel "$1" "$folder" W=1 C=1 >"$log" 2>&1; then
 		echo fails
 		return
