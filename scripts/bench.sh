@@ -3,14 +3,15 @@
 #
 # Usage: bench.sh [--job]            all benchmarks, those of the driver last
 #        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
+#        bench.sh instructions [OPTION...]  of each verbs operation (tests/bench/instructions/verbs_instructions.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
 #
-# Builds in build/bench first.
+# Builds in build/bench first; instructions are counted in build/default, as they are built there.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
 part=all
-case ${1:-} in native | driver) part=$1 && shift ;; esac
+case ${1:-} in native | instructions | driver) part=$1 && shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -19,6 +20,17 @@ native_part() {
 	tree all
 	step "Benchmarks of the emulator and of native mode"
 	python3 tests/bench/bench.py build/bench "$@"
+}
+
+instructions_part() {
+	scripts/install-deps.sh build test
+	local targets="efa-emu verbs_instructions" libraries=(--library stock)
+	[ ! -e userspace/CMakeLists.txt ] || { targets+=" efa_provider" && libraries+=(--library "ours=$build/default/userspace"); }
+	step "Build in build/default"
+	build_tree default "$targets"
+	step "Instructions of the verbs operations"
+	python3 tests/bench/instructions/verbs_instructions.py --program "$build/default/tests/bench/instructions/verbs_instructions" \
+		--emulator "$build/default/tools/emulator/efa-emu" "${libraries[@]}" "$@"
 }
 
 # stripped NAME SOURCE: driver SOURCE built in build/bench/driver/NAME, without debug information, as
@@ -48,6 +60,7 @@ driver_part() {
 
 case $part in
 native) native_part "$@" ;;
+instructions) instructions_part "$@" ;;
 driver) driver_part "$@" ;;
-all) native_part "$@" && driver_part ;;
+all) native_part "$@" && instructions_part && driver_part ;;
 esac

@@ -17,8 +17,9 @@ packages_of() {
 	run) echo libibverbs-dev ibverbs-providers ibverbs-utils rdma-core perftest \
 		librdmacm-dev libibumad-dev libpci-dev libnl-3-dev libnl-route-3-dev libudev-dev \
 		libfabric-bin libfabric-dev openmpi-bin libopenmpi-dev python3 ;;
-	# rdma-core's own tests: the packaged bindings, and what those of a newer Debian need to build.
-	test) packages_of run && echo python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
+	# rdma-core's own tests: the packaged bindings, and what those of a newer Debian need to build. valgrind
+	# counts instructions.
+	test) packages_of run && echo valgrind python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	package) echo build-essential debhelper dh-dkms dkms lintian ;;
