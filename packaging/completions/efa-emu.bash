@@ -7,7 +7,7 @@ _efa_emu_hosts() {
 
 _efa_emu_run() {
   local options="--hosts --devices-per-host --generation --topology --loss --reorder --duplicate
-    --delay --jitter --bandwidth --seed --timeout --rnr-at --mode --stats --stats=text --stats=json
+    --delay --jitter --bandwidth --seed --timeout --rnr-at --limit --mode --stats --stats=text --stats=json
     --stats-file --copy-threads --strict --help --"
   case $3 in
     --generation) COMPREPLY=($(compgen -W "efa0 efa1 efa2 efa3 efa4" -- "$2")) ;;
@@ -15,14 +15,14 @@ _efa_emu_run() {
     --copy-threads) COMPREPLY=($(compgen -W "1 2" -- "$2")) ;;
     --topology | --stats-file) COMPREPLY=($(compgen -f -- "$2")) ;;
     --hosts | --devices-per-host | --loss | --reorder | --duplicate | --delay | --jitter | \
-      --bandwidth | --seed | --timeout | --rnr-at) COMPREPLY=() ;;
+      --bandwidth | --seed | --timeout | --rnr-at | --limit) COMPREPLY=() ;;
     *) COMPREPLY=($(compgen -W "$options" -- "$2")) ;;
   esac
 }
 
 _efa_emu_serve() {
   local options="--dir --hosts --devices-per-host --generation --topology --doorbells --api-version
-    --loss --reorder --duplicate --delay --jitter --bandwidth --seed --timeout --rnr-at --stats
+    --loss --reorder --duplicate --delay --jitter --bandwidth --seed --timeout --rnr-at --limit --stats
     --stats=text --stats=json --stats-file --strict --help"
   case $3 in
     --dir) COMPREPLY=($(compgen -d -- "$2")) ;;
@@ -31,7 +31,7 @@ _efa_emu_serve() {
     --api-version) COMPREPLY=($(compgen -W "0.1 0.2 0.3" -- "$2")) ;;
     --topology | --stats-file) COMPREPLY=($(compgen -f -- "$2")) ;;
     --hosts | --devices-per-host | --loss | --reorder | --duplicate | --delay | --jitter | \
-      --bandwidth | --seed | --timeout | --rnr-at) COMPREPLY=() ;;
+      --bandwidth | --seed | --timeout | --rnr-at | --limit) COMPREPLY=() ;;
     *) COMPREPLY=($(compgen -W "$options" -- "$2")) ;;
   esac
 }

@@ -74,6 +74,9 @@ class Errors(Case):
         (("run", "--rnr-at", "host0", "--", "true"), "HOST:N[:COUNT]"),
         (("run", "--rnr-at", "host0:0", "--", "true"), "--rnr-at: '0'"),
         (("run", "--rnr-at", "mars:1", "--", "true"), "there is no host 'mars'"),
+        (("run", "--limit", "max_qp", "--", "true"), "NAME=VALUE"),
+        (("run", "--limit", "speed=1", "--", "true"), "a device has no limit 'speed'"),
+        (("run", "--limit", "max_sq_depth=65536", "--", "true"), "give 16 to 32768"),
         (("run", "--topology", "/no/such/file", "--", "true"), "/no/such/file"),
         (("run", "--topology", "f", "--hosts", "2", "--", "true"), "contradict each other"),
         (("run", "--mode", "magic", "--", "true"), "choose one of auto, one-trap, path"),
@@ -135,7 +138,7 @@ class Information(Case):
         text = self.run_ok("run", "--help")
         for option in ("hosts", "devices-per-host", "generation", "topology", "loss", "reorder",
                        "duplicate", "delay", "jitter", "bandwidth", "seed", "timeout", "rnr-at",
-                       "mode", "stats", "stats-file", "copy-threads", "strict"):
+                       "limit", "mode", "stats", "stats-file", "copy-threads", "strict"):
             self.assertIn(f"--{option}", text)
 
     def test_generations_are_listed(self):
@@ -170,8 +173,8 @@ class Command(Case):
         self.run_ok("run", "--hosts", "2", "--devices-per-host=2", "--generation", "efa1", "--loss",
                     "1%", "--reorder", "0.05", "--duplicate", "0", "--delay", "10us", "--jitter",
                     "1ms", "--bandwidth", "100", "--seed", "7", "--timeout", "3s", "--rnr-at",
-                    "host1:4:2", "--rnr-at", "host0:1", "--strict", "--copy-threads", "1", "--",
-                    "true")
+                    "host1:4:2", "--rnr-at", "host0:1", "--strict", "--copy-threads", "1",
+                    "--limit", "max_tx_batch=4", "--limit", "rdma_write=0", "--", "true")
 
     def test_terminating_the_emulator_terminates_the_command(self):
         with subprocess.Popen([EFA_EMU, "run", "--", "sh", "-c",

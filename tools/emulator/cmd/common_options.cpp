@@ -10,6 +10,7 @@
 
 #include "assignments.hpp"
 #include "device/profile.hpp"
+#include "device/profile_limits.hpp"
 #include "fabric/topology_rules.hpp"
 #include "fabric/units.hpp"
 
@@ -123,6 +124,22 @@ Result<void> add_rnr_faults(const std::vector<std::string>& texts, Topology& top
   return {};
 }
 
+Result<void> add_limits(const std::vector<std::string>& texts, Topology& topology) {
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+      return fail(EINVAL, fmt::format("--limit: '{}' is not of the form NAME=VALUE", text),
+                  "for example --limit max_tx_batch=4; the names are " + limit_names());
+    const auto value = parse_number("--limit", text.substr(equals + 1), 0, UINT32_MAX);
+    if (!value) return tl::unexpected<Error>(value.error());
+    for (HostSpec& host : topology.hosts) host.limits.emplace_back(text.substr(0, equals), *value);
+  }
+  for (const HostSpec& host : topology.hosts)
+    if (const auto profile = adjusted_profile(host.generation, host.limits); !profile)
+      return fail(EINVAL, "--limit: " + profile.error().what, profile.error().cure);
+  return {};
+}
+
 Result<Nanoseconds> parse_timeout(const std::string& text) {
   auto duration = parse_duration(text);
   if (duration && *duration == 0) {
@@ -178,6 +195,11 @@ void declare_common(CLI::App& app, CommonWords& typed) {
       ->type_name("HOST:N[:COUNT]")
       ->allow_extra_args(false)
       ->group("Options");
+  app.add_option("--limit", typed.limits,
+                 "Devices differ from their generation in this limit or capability")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group("Options");
   app.add_flag("--stats{text}", typed.stats,
                "Print traffic per host and queue pair at the end; --stats=json for programs")
       ->group("Options");
@@ -198,7 +220,8 @@ Result<Topology> topology_from(const CommonWords& typed) {
   });
   given.set_if_given("--timeout", typed.timeout, topology->transport_timeout, parse_timeout);
   for (const auto& step : {given.result(), add_impairment(typed, *topology),
-                           add_rnr_faults(typed.rnr_at, *topology), validate(*topology)}) {
+                           add_rnr_faults(typed.rnr_at, *topology), validate(*topology),
+                           add_limits(typed.limits, *topology)}) {
     if (!step) {
       return tl::unexpected<Error>(step.error());
     }

@@ -19,6 +19,7 @@ struct CommonWords {
   std::string generation;
   std::string loss, reorder, duplicate, delay, jitter, bandwidth, timeout;
   std::vector<std::string> rnr_at;
+  std::vector<std::string> limits;
   std::string topology;
   std::string stats;
   std::string stats_file;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -42,6 +43,8 @@ struct HostSpec {
   bool unresponsive = false;           ///< hears nothing, answers nothing
   Nanoseconds unresponsive_after = 0;  ///< 0 = from the start, else time since the emulator started
   std::vector<RnrFault> rnr;
+  /// Limits and capabilities of the devices that differ from the generation's, by name.
+  std::vector<std::pair<std::string, std::uint64_t>> limits;
 };
 
 /// Impairment of one direction between two hosts ("*" = any host); the last match wins.

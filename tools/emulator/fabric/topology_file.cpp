@@ -317,7 +317,8 @@ class TopologyReader {
   HostSpec usual_{.name = "",
                   .generation = std::string(kDefaultGeneration),
                   .groups = {},
-                  .rnr = {}};  ///< what a host has unless its entry says otherwise
+                  .rnr = {},
+                  .limits = {}};  ///< what a host has unless its entry says otherwise
   std::vector<std::string> host_paths_, link_paths_, group_paths_;
 };
 

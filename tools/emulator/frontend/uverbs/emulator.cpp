@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <deque>
 #include <memory>
 
 #include "datapath/copy_helper.hpp"
+#include "device/profile_limits.hpp"
 #include "engine/identity.hpp"
 #include "engine/monotonic_clock.hpp"
 #include "engine/pacing.hpp"
@@ -55,6 +57,7 @@ class Engine {
   MonotonicClock clock_;
   Switch fabric_;
   CopyHelper helper_{prefer_short_turns};
+  std::deque<Profile> profiles_;  ///< one per host; devices refer to them
   std::vector<std::unique_ptr<NativeDriver>> drivers_;
   std::vector<ServedDevice> served_;
   std::vector<ReportedDevice> reported_;
@@ -73,10 +76,11 @@ Result<void> Engine::start() {
   unsigned index = 0;
   for (unsigned h = 0; h < options_.topology.hosts.size(); ++h) {
     const HostSpec& spec = options_.topology.hosts[h];
-    const Profile* profile = find_profile(spec.generation);
-    if (profile == nullptr)
-      return fail(EINVAL, fmt::format("host {}: unknown generation {}", spec.name, spec.generation),
-                  "`efa-emu generations` lists them");
+    auto adjusted = adjusted_profile(spec.generation, spec.limits);
+    if (!adjusted)
+      return fail(EINVAL, fmt::format("host {}: {}", spec.name, adjusted.error().what),
+                  adjusted.error().cure);
+    const Profile* profile = &profiles_.emplace_back(std::move(*adjusted));
     LaunchedHost host{spec.name, {}};
     for (unsigned d = 0; d < spec.devices; ++d, ++index) {
       const DeviceIdentity identity = identity_of(h, d);

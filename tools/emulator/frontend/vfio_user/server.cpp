@@ -11,11 +11,13 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "device/profile_limits.hpp"
 #include "engine/descriptor_limit.hpp"
 #include "engine/identity.hpp"
 #include "engine/monotonic_clock.hpp"
@@ -73,6 +75,7 @@ class Server {
   MonotonicClock clock_;
   Switch fabric_;
   Pacing pacing_{clock_};
+  std::deque<Profile> profiles_;  ///< one per host; devices refer to them
   std::vector<Port> ports_;
   std::vector<ReportedDevice> reported_;
   std::optional<Listener> control_;
@@ -90,10 +93,11 @@ Result<void> Server::make_directory() const {
 
 Result<void> Server::add_ports(unsigned host) {
   const HostSpec& spec = options_.topology.hosts[host];
-  const Profile* profile = find_profile(spec.generation);
-  if (profile == nullptr)
-    return fail(EINVAL, fmt::format("host {}: unknown generation {}", spec.name, spec.generation),
-                "`efa-emu generations` lists them");
+  auto adjusted = adjusted_profile(spec.generation, spec.limits);
+  if (!adjusted)
+    return fail(EINVAL, fmt::format("host {}: {}", spec.name, adjusted.error().what),
+                adjusted.error().cure);
+  const Profile* profile = &profiles_.emplace_back(std::move(*adjusted));
   for (unsigned device = 0; device < spec.devices; ++device) {
     std::string name = fmt::format("{}-{}", spec.name, device);
     auto listener = Listener::create(fmt::format("{}/{}.sock", options_.directory, name));
