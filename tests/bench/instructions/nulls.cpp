@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "nulls.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
 #ifndef __x86_64__
 #error "write efa_bench_null for this processor: any return of 0 in kNullInstructions instructions"
 #endif
@@ -37,6 +42,13 @@ void nullify(Function& pointer) {
   pointer = reinterpret_cast<Function>(reinterpret_cast<void*>(&efa_bench_null));
 }
 
+int guilty(ibv_qp*, ibv_send_wr*, ibv_send_wr**) {
+  void* volatile block = std::malloc(64);
+  std::free(block);
+  ::syscall(SYS_getppid);
+  return 0;
+}
+
 }  // namespace
 
 NullVerbs::NullVerbs() {
@@ -65,6 +77,10 @@ NullVerbs::NullVerbs() {
 void NullVerbs::post_send_known() {
   context.ops.post_send =
       reinterpret_cast<decltype(context.ops.post_send)>(reinterpret_cast<void*>(&efa_bench_known));
+}
+
+void NullVerbs::post_send_guilty() {
+  context.ops.post_send = guilty;
 }
 
 }  // namespace efa::bench

@@ -22,6 +22,8 @@ struct NullVerbs {
   /// From now on post_send takes kKnownInstructions: counting is tried out with it.
   static constexpr unsigned kKnownInstructions = 100;
   void post_send_known();
+  /// From now on post_send allocates memory and enters the kernel, which must be noticed.
+  void post_send_guilty();
 };
 
 }  // namespace efa::bench
