@@ -4,8 +4,9 @@
  *
  * Names, values and layouts are those of the efadv interface at the level of rdma-core 65
  * (spec verbs B6); programs written for any earlier level compile and run unchanged. "Since" below
- * names the rdma-core release whose libefa first had the function; this library has all of them
- * over any supported libibverbs (44, 56, 65).
+ * names the rdma-core release whose libefa first had the function. This library has all of them,
+ * whichever release of libibverbs it is built for (44, 56, 65); only efadv_create_comp_cntr() needs
+ * 65.
  *
  * Extensible structures are passed with their size in bytes, `inlen`:
  *   - smaller than the first published form of the structure: EINVAL;
@@ -455,8 +456,8 @@ struct efadv_comp_cntr_init_attr {
  * A counter in a DMA buffer that has no ptr cannot be read by ibv_read_comp_cntr().
  *
  * Return: the counter, or NULL and errno: EINVAL (inlen, misaligned memory), EOPNOTSUPP (comp_mask,
- * a flag or type that nobody knows, a device or kernel without counters, a libibverbs before 65,
- * not an EFA device), ENOMEM, or an error of the kernel. Since 65.
+ * a flag or type that nobody knows, a device or kernel without counters, not an EFA device),
+ * ENOMEM, or an error of the kernel. Since 65, and only in a library built for libibverbs 65.
  */
 struct ibv_comp_cntr* efadv_create_comp_cntr(struct ibv_context* ibvctx,
                                              struct ibv_comp_cntr_init_attr* attr,
