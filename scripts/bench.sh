@@ -4,6 +4,7 @@
 # Usage: bench.sh [--job]            all benchmarks, those of the driver last
 #        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
 #        bench.sh instructions [OPTION...]  of each verbs operation (tests/bench/instructions/verbs_instructions.py)
+#        bench.sh perftest [OPTION...]      over the stock libefa and ours (tests/bench/perftest_bench.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
 #
 # Builds in build/bench first; instructions are counted in build/default, as they are built there.
@@ -11,7 +12,7 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | driver) part=$1 && shift ;; esac
+case ${1:-} in native | instructions | perftest | driver) part=$1 && shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -25,12 +26,25 @@ native_part() {
 instructions_part() {
 	scripts/install-deps.sh build test
 	local targets="efa-emu verbs_instructions" libraries=(--library stock)
-	[ ! -e userspace/CMakeLists.txt ] || { targets+=" efa_provider" && libraries+=(--library "ours=$build/default/userspace"); }
+	[ ! -e userspace/CMakeLists.txt ] || { targets+=" efa_provider" && libraries+=(--library "ours=$build/default/userspace/lib"); }
 	step "Build in build/default"
 	build_tree default "$targets"
 	step "Instructions of the verbs operations"
 	python3 tests/bench/instructions/verbs_instructions.py --program "$build/default/tests/bench/instructions/verbs_instructions" \
 		--emulator "$build/default/tools/emulator/efa-emu" "${libraries[@]}" "$@"
+}
+
+perftest_part() {
+	scripts/install-deps.sh build run
+	local peers=$build/peers
+	step "Build libefa in build/default, and for rdma-core 56.1 in build/libefa56"
+	build_tree default "efa-emu efa_provider"
+	[ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers
+	build_tree libefa56 efa_provider -DEFA_IBVERBS_RELEASE=56 -DEFA_IBVERBS_ROOT="$peers/rdma-core/build" \
+		-DBUILD_TESTING=OFF
+	step "perftest over the stock libefa and ours, in turns"
+	python3 tests/bench/perftest_bench.py --emulator "$build/default/tools/emulator/efa-emu" \
+		--ours "$build/default/userspace/lib" --newer-ours "$build/libefa56/userspace/lib" --peers "$peers" "$@"
 }
 
 # stripped NAME SOURCE: driver SOURCE built in build/bench/driver/NAME, without debug information, as
@@ -61,6 +75,7 @@ driver_part() {
 case $part in
 native) native_part "$@" ;;
 instructions) instructions_part "$@" ;;
+perftest) perftest_part "$@" ;;
 driver) driver_part "$@" ;;
 all) native_part "$@" && instructions_part && driver_part ;;
 esac

@@ -14,6 +14,7 @@ Exit status: 0; 1 if --gate found a count above its ceiling; 2 if nothing could 
 """
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -21,11 +22,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from callgrind_dump import read_dumps
+
+GOALS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instruction_goals.json")
 MODES = ("locked", "single-threaded")
 KNOWN = 100  # nulls.hpp
-ALLOCATOR = re.compile(
-    r"(malloc|calloc|realloc|free|aligned_alloc|posix_memalign|mmap|operator (new|delete))\b")
 
 
 class Failure(Exception):
@@ -42,8 +43,12 @@ def parse_arguments():
     parser.add_argument("--generation", default="efa2", help="of the emulated device (efa2)")
     parser.add_argument("--json", metavar="FILE", help="write all counts there")
     parser.add_argument("--gate", metavar="FILE", nargs="?",
-                        const=os.path.join(HERE, "instruction_goals.json"),
+                        const=GOALS,
                         help="fail if 'ours' exceeds the ceilings of FILE (instruction_goals.json)")
+    parser.add_argument("--record", metavar="FILE", nargs="?", const=GOALS,
+                        help="write the counts of 'ours' that miss a goal, or have none, to FILE as ceilings")
+    parser.add_argument("--dumps", metavar="FOLDER",
+                        help="keep callgrind's files there as LIBRARY.MODE.ROW, for callgrind_annotate")
     return parser.parse_args()
 
 
@@ -68,50 +73,7 @@ def check_library(name, folder, files):
     return os.path.realpath(files[0])
 
 
-@dataclass(frozen=True)
-class Dump:
-    instructions: int
-    deeds: list  # what a data path must not do
-
-
-def functions_of(text):
-    """{function: (instructions, system calls)} without what it calls; the format is callgrind's manual's."""
-    names, functions, current, lines = {}, {}, None, iter(text.splitlines())
-    for line in lines:
-        if match := re.match(r"(c?fn)=(\(\d+\))(?: (.+))?", line):
-            kind, number, name = match.groups()
-            names[number] = name or names[number]
-            current = names[number] if kind == "fn" else current
-        elif line.startswith("calls="):
-            next(lines)  # the cost of what is called
-        elif match := re.match(r"(?:[+-]?\d+|\*) (\d+)(?: (\d+))?", line):
-            before = functions.get(current, (0, 0))
-            functions[current] = (before[0] + int(match.group(1)), before[1] + int(match.group(2) or 0))
-    return functions
-
-
-def deeds_of(functions):
-    """Callgrind counts system calls at all times: those of a function that executed nothing while
-    collecting was on were made between the counted calls (waiting for the device)."""
-    counted = {name: calls for name, (instructions, calls) in functions.items() if instructions}
-    calls = sum(counted.values())
-    return ([f"{calls} system calls"] if calls else []) + sorted(filter(ALLOCATOR.match, counted))
-
-
-def read_dumps(folder):
-    """{label: Dump}"""
-    dumps = {}
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-            text = file.read()
-        label = re.search(r"^desc: Trigger: Client Request: (\S+)$", text, re.MULTILINE)
-        total = re.search(r"^summary: (\d+)", text, re.MULTILINE)
-        if label and total:
-            dumps[label.group(1)] = Dump(int(total.group(1)), deeds_of(functions_of(text)))
-    return dumps
-
-
-def run_program(options, folder, mode):
+def run_program(options, name, folder, mode):
     """What the program printed, and its dumps."""
     environment = dict(os.environ)
     if folder:
@@ -127,7 +89,8 @@ def run_program(options, folder, mode):
             raise Failure(f"{error.filename} is missing; make bench builds it") from error
         if done.returncode != 0:
             raise Failure(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
-        return done.stdout, read_dumps(dumps)
+        keep = os.path.join(options.dumps, f"{name}.{mode}.") if options.dumps else None
+        return done.stdout, read_dumps(dumps, keep)
 
 
 @dataclass
@@ -176,7 +139,7 @@ def check_controls(result):
 
 
 def measure(options, name, folder, mode):
-    result = result_of(*run_program(options, folder, mode))
+    result = result_of(*run_program(options, name, folder, mode))
     check_controls(result)
     result.files = [check_library(name, folder, result.files)]
     return result
@@ -269,6 +232,21 @@ def above_ceilings(results, goals):
     return failures
 
 
+def record(path, document, ours):
+    """Makes the counts the ceilings, except where the goal is met and judges by itself."""
+    for key, entry in document["rows"].items():
+        ceilings = {mode: math.ceil(ours[mode].counts[key]) for mode in MODES if key in ours[mode].counts}
+        goal = entry.get("goal", {})
+        entry["ceiling"] = {mode: value for mode, value in ceilings.items()
+                            if mode not in goal or value > goal[mode]}
+        if not entry["ceiling"]:
+            del entry["ceiling"]
+    # A row is a few short lines, a number's change is a line of a diff.
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
 def write_json(path, results):
     document = {"operations": 20000, "libraries": {
         name: {"file": modes[MODES[0]].files[0],
@@ -283,17 +261,22 @@ def write_json(path, results):
 
 def main():
     options = parse_arguments()
-    with open(options.gate or os.path.join(HERE, "instruction_goals.json"), encoding="ascii") as file:
-        goals = json.load(file)["rows"]
+    with open(options.gate or options.record or GOALS, encoding="ascii") as file:
+        document = json.load(file)
+    goals = document["rows"]
+    if options.dumps:
+        os.makedirs(options.dumps, exist_ok=True)
     results = measure_all(options)
     for mode in MODES:
         print_mode(results, goals, mode)
+    if "ours" not in results and (options.gate or options.record):
+        raise Failure("--gate and --record are about the library 'ours'; give --library ours=FOLDER")
+    if options.record:
+        record(options.record, document, results["ours"])
     if options.json:
         write_json(options.json, results)
     if not options.gate:
         return 0
-    if "ours" not in results:
-        raise Failure("--gate judges the library 'ours'; give --library ours=FOLDER")
     failures = above_ceilings(results, goals)
     print()
     for line in failures:
