@@ -8,8 +8,9 @@
 #   fail-nth  every allocation of probe, of removal and of each verb fails once
 #
 # All of it in VMs of the lab, on the debug kernel (KASAN, lockdep, kmemleak, UBSAN, DMA checks), which is
-# built at the first use. A complaint of that kernel fails a part whatever its tests say. The last line is
-# 'N passed, N failed'.
+# built at the first use. A complaint of that kernel fails a part whatever its tests say; leaks are judged
+# in the guests (tools/lab/debug-kernel/leaks.sh), and that this can fail is tried before the suite. The last
+# line is 'N passed, N failed'.
 set -uo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root" || exit 1
@@ -31,24 +32,28 @@ count() {
 	fi
 }
 
-# A driver of its own for this kernel, so that builds for others are not disturbed.
-build_driver() {
-	mkdir -p "$place"
-	cp -a --update kernel "$place/"
-	make -C "$(readlink -f "$kernel/kdir")" M="$place/kernel" modules >"$place/build.log" 2>&1 </dev/null || {
-		grep -m 20 -E 'error|ERROR' "$place/build.log" >&2
-		stop "the driver does not build; all of it is in ${place#"$root"/}/build.log"
-	}
+# A driver of its own for this kernel, and a module that loses memory; so that builds for others are not disturbed.
+build_modules() {
+	local module
+	cp -a --update kernel tools/lab/debug-kernel/lost "$place/"
+	for module in kernel lost; do
+		make -C "$(readlink -f "$kernel/kdir")" M="$place/$module" modules >"$place/build-$module.log" 2>&1 </dev/null || {
+			grep -m 20 -E 'error|ERROR' "$place/build-$module.log" >&2
+			stop "$module does not build; all of it is in ${place#"$root"/}/build-$module.log"
+		}
+	done
 }
 
 # in_guest NAME LIMIT LAB_OPTION... -- COMMAND...: in a VM with emulated devices. What is allowed: memory
 # that users register twice is mapped for DMA twice, which add_dma_entry takes for a mistake; and the
-# kernel's own clean-up of an interrupt whose files in /proc could not be made (fail-nth) warns of each.
+# kernel's own clean-up of an interrupt whose files in /proc could not be made (fail-nth) warns of each. What
+# the leak detector says on the console is judged by leaks.sh at the end of each command.
 in_guest() {
 	local name=$1 limit=$2 status=0
 	shift 2
 	tools/lab/lab run --kernel debug --memory 2048 --timeout "$limit" \
 		--allow 'at kernel/dma/debug\.c:[0-9]+ add_dma_entry' \
+		--allow 'kmemleak: [0-9]+ new suspected' \
 		--allow 'at fs/proc/generic\.c:[0-9]+ remove_proc_entry' "$@" \
 		>"$place/$name.log" 2>&1 || status=$?
 	grep -vE '^ok |^TAP |^1\.\.' "$place/$name.log"
@@ -76,7 +81,7 @@ kernel=$(tools/lab/build-kernel.sh debug) || stop "no debug kernel"
 echo "$kernel"
 mkdir -p "$place"
 step "Driver and test programs"
-build_driver
+build_modules
 build_tree default all
 
 for part in "$@"; do
@@ -86,6 +91,9 @@ for part in "$@"; do
 		run_kunit
 		;;
 	suite)
+		step "The leak check can fail"
+		in_guest leaks 900 --module "$place/kernel/efa.ko" -- \
+			tools/lab/debug-kernel/test-leaks.sh "$place/lost/lost.ko" "$programs"
 		step "Kselftest suite on the debug kernel"
 		# Everything is slower there; admin commands get as long as a device can ask for.
 		in_guest suite 3600 --smp 2 --devices-per-host 2 --emu-args=--admin-timeout --emu-args=1500ms -- \

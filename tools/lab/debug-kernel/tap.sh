@@ -3,9 +3,10 @@
 #
 # Usage, in a guest: tap.sh PROGRAM...
 #
-# Runs programs that print TAP, one after the other, then looks for leaks. A program that ends badly, or
-# prints fewer results than it planned, counts as a failure. The last line is 'N passed, N failed'.
+# Runs programs that print TAP, one after the other, then looks for leaks (leaks.sh). A program that ends
+# badly, or prints fewer results than it planned, counts as a failure. The last line is 'N passed, N failed'.
 set -u
+here=$(dirname "$0")
 passed=0 failed=0
 
 fail() {
@@ -24,16 +25,15 @@ tally() {
 	if [ "$2" -ne 0 ] && [ "$bad" -eq 0 ]; then fail "$1: status $2"; fi
 }
 
-output=$(mktemp)
+output=$(mktemp) processes=$(mktemp)
 for program in "$@"; do
 	name=${program##*/}
 	echo "== $name"
-	timeout --kill-after=5 "${TAP_LIMIT:-600}" "$program" >"$output" 2>&1
-	status=$?
-	cat "$output"
-	tally "$name" $status "$output"
+	timeout --kill-after=5 "${TAP_LIMIT:-600}" "$here/noted.sh" "$processes" "$program" 2>&1 | tee "$output"
+	status=${PIPESTATUS[0]}
+	tally "$name" "$status" "$output"
 done
-rm -f "$output"
-"$(dirname "$0")/leaks.sh" || fail "kmemleak found unreferenced memory"
+"$here/leaks.sh" "$processes" || fail "kmemleak found unreferenced memory"
+rm -f "$output" "$processes"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
