@@ -11,7 +11,7 @@ from . import initramfs, qemu
 # loglevel 5 shows warnings and what is worse; the serial line is slow (spec lab 2). A busy host makes an
 # emulated CPU wait: the timer check at boot panics then, and stalls of seconds are no stalls.
 KERNEL_ARGUMENTS = ("console=ttyS0", "loglevel=5", "panic=-1", "nokaslr", "log_buf_len=4M", "no_timer_check",
-                    "rcupdate.rcu_cpu_stall_timeout=60",
+                    "rcupdate.rcu_cpu_stall_timeout=60", "pci=no_e820",
                     "initcall_blacklist=crypto_algapi_init,crypto_kdf108_init,init_kprobe_trace,"
                     "load_system_certificate_list")
 
@@ -113,7 +113,7 @@ def _pci(count, sockets):
     for number in range(1, count + 1):
         # Room for the device's BARs also when it comes after the firmware has handed out addresses.
         words += ["-device", f"pcie-root-port,id=port{number},chassis={number},slot={number},"
-                             "mem-reserve=16M,pref64-reserve=128M"]
+                             "mem-reserve=16M,pref64-reserve=1G"]
     for number, path in enumerate(sockets, 1):
         words += ["-device", json.dumps(device(number, path))]
     return words
