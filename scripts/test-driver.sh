@@ -78,7 +78,8 @@ for kernel in "$@"; do
 	count "$kernel: build" 0
 	step "Kernel $kernel: kselftests"
 	kselftest "$kernel" efa2
-	kselftest "$kernel" efa4 verbs/{context,memory,completion_queue,queue_pair,traffic,events,limits} device/faults
+	kselftest "$kernel" efa4 verbs/{context,memory,completion_queue,queue_pair,traffic,events,limits} \
+		device/{binding,faults,loss}
 	step "Kernel $kernel: the same answers as native mode"
 	for generation in efa2 efa4; do conformance "$kernel" "$generation"; done
 done

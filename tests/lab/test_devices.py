@@ -35,6 +35,14 @@ class Devices(unittest.TestCase):
                        echo 1 >rescan; {LSPCI}""")
         self.assertEqual(done.stdout, "removed\n0000:01:00.0 1d0f:efa2\n")
 
+    def test_large_bars_get_addresses_after_a_rescan_and_after_a_snapshot(self):
+        script = """cd /sys/bus/pci; for d in 1 2; do echo 1 >devices/0000:0$d:00.0/remove; done
+                    echo 1 >rescan; for d in 1 2; do sed -n 3p devices/0000:0$d:00.0/resource; done"""
+        for options in ((), ("--snapshot",)):
+            done = run(script, "--generation", "efa4", "--devices-per-host", "2", *options)
+            ranges = [[int(word, 16) for word in line.split()] for line in done.stdout.splitlines()]
+            self.assertEqual([end - start + 1 for start, end, _ in ranges], [512 << 20] * 2, done.stdout)
+
     def test_a_device_that_vanishes_reads_as_ones_and_the_guest_lives(self):
         done = run("""lab-control '{"op":"vanish","device":"host1-0"}' >/dev/null
                       od -An -tx1 -N4 /sys/bus/pci/devices/0000:01:00.0/config""")

@@ -9,7 +9,9 @@ from pathlib import Path
 from . import initramfs, qemu
 
 # loglevel 5 shows warnings and what is worse; the serial line is slow (spec lab 2). A busy host makes an
-# emulated CPU wait: the timer check at boot panics then, and stalls of seconds are no stalls.
+# emulated CPU wait: the timer check at boot panics then, and stalls of seconds are no stalls. Large BARs
+# land near the end of the 40 bits of address, which QEMU reserves for AMD's sake; without no_e820 a rescan
+# would find no room for them.
 KERNEL_ARGUMENTS = ("console=ttyS0", "loglevel=5", "panic=-1", "nokaslr", "log_buf_len=4M", "no_timer_check",
                     "rcupdate.rcu_cpu_stall_timeout=60", "pci=no_e820",
                     "initcall_blacklist=crypto_algapi_init,crypto_kdf108_init,init_kprobe_trace,"
@@ -111,7 +113,8 @@ def _pci(count, sockets):
     """A root port for every emulated device, so that it can be unplugged, or plugged in later."""
     words = []
     for number in range(1, count + 1):
-        # Room for the device's BARs also when it comes after the firmware has handed out addresses.
+        # Room for the device's BARs also when it comes after the firmware has handed out addresses. efa4's
+        # largest has 512 MiB; the window for it starts anywhere, so only twice the size surely holds it.
         words += ["-device", f"pcie-root-port,id=port{number},chassis={number},slot={number},"
                              "mem-reserve=16M,pref64-reserve=1G"]
     for number, path in enumerate(sockets, 1):
