@@ -9,10 +9,13 @@ Debian's perftest 4.5 runs over Debian's libibverbs; it knows SRD sends and read
 the first two generations. SRD writes need perftest 25.01 over the libibverbs of rdma-core 56.1
 (scripts/build-peers.sh), and a libefa that was built for that libibverbs: --newer-ours.
 
-Times say little on a shared machine; what is printed is the ratio of the two medians. Both sides share
-the emulator's share of each message, so a faster library shows as a small difference.
+Times say little on a shared machine; what is printed is the ratio of the two medians, and the interval
+in which the median of such ratios is with 95 % confidence: a goal inside of it is undecided. The
+emulator's share of each message is the same on both sides and much larger than a library's, so a faster
+library shows as a small difference.
 """
 import argparse
+import math
 import os
 import re
 import socket
@@ -52,7 +55,7 @@ def parse_arguments():
     parser.add_argument("--newer-ours", metavar="FOLDER",
                         help="has our libefa.so.1 for rdma-core 56.1; without it no ib_write_bw")
     parser.add_argument("--peers", default=f"{ROOT}/build/peers", help="made by build-peers.sh (build/peers)")
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--rounds", type=int, default=21, help="at least 6 (21)")
     parser.add_argument("--only", metavar="TOOL", help="one of " + ", ".join(t.name for t in TOOLS))
     return parser.parse_args()
 
@@ -93,7 +96,7 @@ def run_once(tool, program, environment):
 
 
 def compare(tool, options):
-    """Medians of both sides."""
+    """The samples of both sides."""
     folder = options.newer_ours if tool.newer else options.ours
     program = f"{options.peers}/perftest/{tool.name}" if tool.newer else f"/usr/bin/{tool.name}"
     sides = {"stock": environment_of(None, options.emulator),
@@ -110,11 +113,34 @@ def compare(tool, options):
             samples[side].append(run_once(tool, program, sides[side]))
     for side, values in samples.items():
         print(f"{tool.name}, {side}: {min(values):g} .. {max(values):g} {tool.unit}")
-    return {side: statistics.median(values) for side, values in samples.items()}
+    return samples
+
+
+def interval(ratios):
+    """Where the median is with 95 % confidence, whatever the distribution: by order statistics."""
+    rounds, tail, cut = len(ratios), 0.0, 0
+    while (tail := tail + math.comb(rounds, cut) / 2 ** rounds) <= 0.025:
+        cut += 1
+    ratios = sorted(ratios)
+    return ratios[cut - 1], ratios[rounds - cut]
+
+
+def add_row(table, tool, samples):
+    medians = {side: statistics.median(values) for side, values in samples.items()}
+    low, high = interval([ours / stock for ours, stock in zip(samples["ours"], samples["stock"])])
+    good = None
+    if low > 1 or high < 1:
+        good = (high < 1) == tool.lower_is_better
+    table.row(f"{tool.name}, {tool.title}: ours / stock",
+              f"{medians['ours']:g} / {medians['stock']:g} {tool.unit} = "
+              f"{medians['ours'] / medians['stock']:.2f} ({low:.2f} - {high:.2f})",
+              "<= 1" if tool.lower_is_better else ">= 1", good)
 
 
 def main():
     options = parse_arguments()
+    if options.rounds < 6:
+        sys.exit("perftest_bench: --rounds: 6 are the fewest that a ratio can be judged by")
     table = Table()
     for tool in TOOLS:
         if options.only not in (None, tool.name):
@@ -122,12 +148,7 @@ def main():
         if tool.newer and not options.newer_ours:
             print(f"{tool.name}: left out, needs --newer-ours")
             continue
-        medians = compare(tool, options)
-        ratio = medians["ours"] / medians["stock"]
-        table.row(f"{tool.name}, {tool.title}: ours / stock",
-                  f"{medians['ours']:g} / {medians['stock']:g} {tool.unit} = {ratio:.2f}",
-                  "<= 1" if tool.lower_is_better else ">= 1",
-                  ratio <= 1 if tool.lower_is_better else ratio >= 1)
+        add_row(table, tool, compare(tool, options))
     print()
     table.print()
 

@@ -7,7 +7,9 @@ class Table:
         self.rows = []
 
     def row(self, what, value, goal, good):
-        self.rows.append((what, value, goal, "met" if good else "missed"))
+        """good: whether the goal is reached, or None if the measurement does not tell."""
+        verdict = "undecided" if good is None else "met" if good else "missed"
+        self.rows.append((what, value, goal, verdict))
 
     def print(self):
         widths = [max(len(row[i]) for row in self.rows) for i in range(4)]

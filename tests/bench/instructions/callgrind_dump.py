@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""The files that callgrind writes, one for each CALLGRIND_DUMP_STATS_AT. The label is ROW/real or ROW/null."""
+"""The files that callgrind writes, one for each CALLGRIND_DUMP_STATS_AT; labels are ROW/real, ROW/null."""
 import os
 import re
 import shutil
