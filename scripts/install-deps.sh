@@ -12,7 +12,7 @@ packages_of() {
 	case $1 in
 	build) echo build-essential cmake ninja-build pkg-config ccache python3 \
 		libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev \
-		libgtest-dev libgmock-dev ;;
+		libgtest-dev libgmock-dev libibverbs-dev systemtap-sdt-dev ;;
 	# The programs that the emulator is tried with, and what perftest of a newer Debian needs to build.
 	run) echo libibverbs-dev ibverbs-providers ibverbs-utils rdma-core perftest \
 		librdmacm-dev libibumad-dev libpci-dev libnl-3-dev libnl-route-3-dev libudev-dev \
