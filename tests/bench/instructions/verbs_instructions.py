@@ -22,10 +22,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-from callgrind_dump import read_dumps
+from callgrind_dump import lines_of, read_dumps
 
 GOALS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instruction_goals.json")
 MODES = ("locked", "single-threaded")
+OPERATIONS = 20000  # verbs_instructions.cpp
 KNOWN = 100  # nulls.hpp
 
 
@@ -47,8 +48,8 @@ def parse_arguments():
                         help="fail if 'ours' exceeds the ceilings of FILE (instruction_goals.json)")
     parser.add_argument("--record", metavar="FILE", nargs="?", const=GOALS,
                         help="write the counts of 'ours' that miss a goal, or have none, to FILE as ceilings")
-    parser.add_argument("--dumps", metavar="FOLDER",
-                        help="keep callgrind's files there as LIBRARY.MODE.ROW, for callgrind_annotate")
+    parser.add_argument("--lines", metavar="ROW", action="append", default=[],
+                        help="print also the instructions of each source line for this row, e.g. post_send")
     return parser.parse_args()
 
 
@@ -73,7 +74,7 @@ def check_library(name, folder, files):
     return os.path.realpath(files[0])
 
 
-def run_program(options, name, folder, mode):
+def run_program(options, folder, mode):
     """What the program printed, and its dumps."""
     environment = dict(os.environ)
     if folder:
@@ -89,8 +90,7 @@ def run_program(options, name, folder, mode):
             raise Failure(f"{error.filename} is missing; make bench builds it") from error
         if done.returncode != 0:
             raise Failure(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
-        keep = os.path.join(options.dumps, f"{name}.{mode}.") if options.dumps else None
-        return done.stdout, read_dumps(dumps, keep)
+        return done.stdout, read_dumps(dumps)
 
 
 @dataclass
@@ -138,9 +138,26 @@ def check_controls(result):
         raise Failure(f"a function with malloc, free and a system call was only seen to do: '{deeds}'")
 
 
+def print_lines(title, text):
+    """Instructions per operation of each source line; the program's own are among them."""
+    print(f"\n{title}: instructions of each line")
+    for (path, number), count in sorted(lines_of(text).items()):
+        if count < OPERATIONS / 20:
+            continue
+        source = ""
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                source = file.read().splitlines()[number - 1].strip()
+        print(f"{count / OPERATIONS:7.1f}  {os.path.basename(path)}:{number}  {source[:90]}".rstrip())
+
+
 def measure(options, name, folder, mode):
-    result = result_of(*run_program(options, name, folder, mode))
+    output, dumps = run_program(options, folder, mode)
+    result = result_of(output, dumps)
     check_controls(result)
+    for key in options.lines:
+        if key in result.counts:
+            print_lines(f"{name}, {mode}, {key}", dumps[key + "/real"].text)
     result.files = [check_library(name, folder, result.files)]
     return result
 
@@ -248,7 +265,7 @@ def record(path, document, ours):
 
 
 def write_json(path, results):
-    document = {"operations": 20000, "libraries": {
+    document = {"operations": OPERATIONS, "libraries": {
         name: {"file": modes[MODES[0]].files[0],
                **{mode: {key: round(value, 3) for key, value in modes[mode].counts.items()}
                   for mode in MODES},
@@ -264,8 +281,6 @@ def main():
     with open(options.gate or options.record or GOALS, encoding="ascii") as file:
         document = json.load(file)
     goals = document["rows"]
-    if options.dumps:
-        os.makedirs(options.dumps, exist_ok=True)
     results = measure_all(options)
     for mode in MODES:
         print_mode(results, goals, mode)
