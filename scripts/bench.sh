@@ -25,13 +25,13 @@ native_part() {
 
 instructions_part() {
 	scripts/install-deps.sh build test
-	local targets="efa-emu verbs_instructions" libraries=(--library stock)
-	[ ! -e userspace/CMakeLists.txt ] || { targets+=" efa_provider" && libraries+=(--library "ours=$build/default/userspace/lib"); }
 	step "Build in build/default"
-	build_tree default "$targets"
+	build_tree default "efa-emu efa_provider verbs_instructions"
 	step "Instructions of the verbs operations"
-	python3 tests/bench/instructions/verbs_instructions.py --program "$build/default/tests/bench/instructions/verbs_instructions" \
-		--emulator "$build/default/tools/emulator/efa-emu" "${libraries[@]}" "$@"
+	python3 tests/bench/instructions/verbs_instructions.py \
+		--program "$build/default/tests/bench/instructions/verbs_instructions" \
+		--emulator "$build/default/tools/emulator/efa-emu" \
+		--library stock --library "ours=$build/default/userspace/lib" "$@"
 }
 
 perftest_part() {
