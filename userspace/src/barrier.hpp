@@ -23,6 +23,13 @@ inline void barrier_before_wc_stores() {
 #endif
 }
 
+/// The same where a lock was taken in between: on x86 that has emptied the buffers already.
+inline void barrier_after_lock_before_wc_stores() {
+#if !defined(__x86_64__)
+  barrier_before_wc_stores();
+#endif
+}
+
 /// After the last store to write-combining memory, before the doorbell that announces it: empties
 /// the write-combining buffers.
 inline void barrier_wc_stores_before_doorbell() {

@@ -40,19 +40,23 @@ template <WqeSize kSize, RequestIds kIds>
   if (sq.error != 0) [[unlikely]]
     return nullptr;
   const std::uint32_t number = sq.building;
-  if (const int error = sq.work.check_room(number)) [[unlikely]] {
-    fail(qp, error, "no work request can be posted: the queue is full, or not in state RTS or SQD");
-    return nullptr;
+  if (!sq.work.has_room(number)) [[unlikely]] {
+    if (const int error = sq.work.look_for_room(number)) {
+      fail(qp, error,
+           "no work request can be posted: the queue is full, or not in state RTS or SQD");
+      return nullptr;
+    }
   }
   if (((base->wr_flags | sq.implied_flags) & ~IBV_SEND_INLINE) != IBV_SEND_SIGNALED) [[unlikely]] {
     fail(qp, EINVAL, "wr_flags have to be IBV_SEND_SIGNALED: each request completes");
     return nullptr;
   }
-  sq.current = sq.staging + std::size_t{number & sq.work.mask()} * static_cast<std::size_t>(kSize);
+  const std::uint32_t place = number & sq.work.mask();
+  sq.current = sq.staging + std::size_t{place} * static_cast<std::size_t>(kSize);
   auto* words = reinterpret_cast<std::uint64_t*>(sq.current);
   std::uint64_t word0 = sq.first_word | op_bits;
   if constexpr (kIds == RequestIds::kSlots) {
-    word0 |= in_word(meta::kReqId, sq.work.remember(number, base->wr_id));
+    word0 |= in_word(meta::kReqId, sq.work.remember(place, base->wr_id));
     words[3] = 0;
   } else {
     word0 |= in_word(meta::kReqId, static_cast<std::uint16_t>(base->wr_id));

@@ -160,12 +160,12 @@ int set_up(Context& context, Cq& cq, std::byte* external, std::uint32_t entries,
                     cq.ring_pages.size(), cq.sub_cq_count, entries);
   }
   const std::byte* ring = cq.ring_pages ? cq.ring_pages.data() : external;
+  const std::size_t words = ring == nullptr ? 0 : ring_bytes / sizeof(std::uint64_t);
   for (unsigned i = 0; i < cq.sub_cq_count; ++i) {
-    cq.sub_cqs()[i] = {
-        reinterpret_cast<const std::uint64_t*>(ring == nullptr ? nullptr : ring + i * ring_bytes),
-        0, EFA_CDESC_COMMON_PHASE_MASK};
+    const auto* begin = reinterpret_cast<const std::uint64_t*>(ring) + i * words;
+    cq.sub_cqs()[i] = {begin, kPhase, begin, begin + words};
   }
-  cq.mask = entries - 1;
+  cq.entries = entries;
   cq.qps = context.qps.slots();
   return 0;
 }
@@ -221,7 +221,7 @@ ibv_cq_ex* create(Context& context, ibv_cq_init_attr_ex attr, const efadv_cq_ini
   choose_threads(*cq, attr);
   choose_poll(*cq);
   if (extended) choose_extended_poll(*cq, attr.wc_flags, efa.wc_flags);
-  if (cq->sub_cqs()->ring == nullptr) {
+  if (cq->sub_cqs()->begin == nullptr) {
     cq->poll = poll_unseen;
     cq->verbs.cq_ex.start_poll = start_poll_unseen;
   }

@@ -86,10 +86,15 @@ inline constexpr std::array<std::uint8_t, 256> kOpcodes = make_opcodes();
 
 /// A ring of completions. The device may split those of one queue over several.
 struct SubCq {
-  const std::uint64_t* ring;
-  std::uint32_t consumed;  // free running
-  std::uint32_t phase;     // EFA_CDESC_COMMON_PHASE_MASK or 0: that of the next new entry
+  const std::uint64_t* next;  // the oldest entry that is not read
+  std::uint64_t phase;        // of a new entry there, in the place it has in the first word
+  const std::uint64_t* begin;
+  const std::uint64_t* end;
 };
+
+/// The device flips the phase with each lap, and starts with 1 (I7).
+inline constexpr std::uint64_t kPhase =
+    in_word(offsetof(efa_cdesc_common, flags), EFA_CDESC_COMMON_PHASE_MASK);
 
 struct Cq {
   ibv::VerbsCq verbs;  // first: libibverbs' part
@@ -98,7 +103,6 @@ struct Cq {
 
   // What polling reads and writes.
   alignas(kCacheLine) SubCq first{};  // of one or more
-  std::uint32_t mask = 0;             // entries of a ring - 1
   std::uint32_t consumed = 0;         // over all rings, for the doorbell
   Qp* const* qps = nullptr;
   std::uint32_t* doorbell = nullptr;  // may be null (V58)
@@ -112,6 +116,7 @@ struct Cq {
   std::uint8_t opcode = 0;
   bool session_consumed = false;
 
+  std::uint32_t entries = 0;  // of each ring
   Threads threads = Threads::kShared;
   Pd* parent_domain = nullptr;
   Array<SubCq> more;  // all rings, if there are more than one
@@ -119,6 +124,13 @@ struct Cq {
   Mapping doorbell_page;
 
   Context& context() { return Context::of(verbs.cq.context); }
+  /// Of a single ring: `count` entries are read, `next` is the first that is not.
+  void move_to(const std::uint64_t* next, std::uint64_t phase, int count) {
+    first.next = next;
+    first.phase = phase;
+    consumed += static_cast<std::uint32_t>(count);
+  }
+
   SubCq* sub_cqs() { return sub_cq_count == 1 ? &first : more.get(); }
 
   static Cq& of(ibv_cq* cq) { return *reinterpret_cast<Cq*>(cq); }

@@ -101,9 +101,9 @@ int efadv_query_cq(ibv_cq* base, efadv_cq_attr* attr, std::uint32_t inlen) {
   if (!is_efa(base->context)) return EOPNOTSUPP;
   Cq& cq = Cq::of(base);
   efadv_cq_attr answer{};
-  answer.buffer = reinterpret_cast<std::uint8_t*>(const_cast<std::uint64_t*>(cq.sub_cqs()->ring));
+  answer.buffer = reinterpret_cast<std::uint8_t*>(const_cast<std::uint64_t*>(cq.sub_cqs()->begin));
   answer.entry_size = cqe::kBytes;
-  answer.num_entries = cq.mask + 1;
+  answer.num_entries = cq.entries;
   answer.doorbell = cq.doorbell;
   return write_extensible(attr, answer, inlen, EFA_THROUGH(efadv_cq_attr, num_entries),
                           NewerPart::kUntouched);

@@ -11,7 +11,7 @@ namespace efa {
 namespace {
 
 /// Makes the next completion the current one. @returns 0, ENOENT or EINVAL
-template <Rings kRings>
+template <Rings kRings, RequestIds kIds>
 [[gnu::always_inline]] inline int move_on(Cq& cq) {
   std::uint64_t word0;
   for (;;) {
@@ -20,11 +20,13 @@ template <Rings kRings>
     cq.session_consumed = true;
     cq.entry[0] = word0;
     for (std::size_t i = 1; i < cqe::kWords; ++i) cq.entry[i] = load_device(entry + i);
-    Qp* qp;
-    std::uint64_t wr_id;
-    const Taken taken = take(cq, cq.entry, word0, qp, wr_id, cq.opcode);
-    if (taken != Taken::kCompletion) [[unlikely]] {
-      if (taken == Taken::kNothing) continue;
+    Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
+    cq.opcode = cqe::kOpcodes[cqe::flags(word0)];
+    std::uint64_t wr_id = 0;
+    if (qp == nullptr || !(cq.opcode <= IBV_WC_RDMA_WRITE
+                               ? take_send<kIds>(*qp, cq.entry, word0, wr_id)
+                               : take_receive(*qp, word0, cq.opcode, wr_id))) [[unlikely]] {
+      if (is_leftover(cq, word0)) continue;
       return EINVAL;
     }
     cq.verbs.cq_ex.wr_id = wr_id;
@@ -42,21 +44,21 @@ void finish(Cq& cq) {
   if constexpr (kThreads == Threads::kShared) cq.lock.unlock();
 }
 
-template <Threads kThreads, Rings kRings>
+template <Threads kThreads, Rings kRings, RequestIds kIds>
 int start_poll(ibv_cq_ex* base, ibv_poll_cq_attr* attr) {
   Cq& cq = Cq::of(base);
   if (attr->comp_mask != 0) [[unlikely]]
     return EINVAL;
   if constexpr (kThreads == Threads::kShared) cq.lock.lock();
   cq.session_consumed = false;
-  const int error = move_on<kRings>(cq);
+  const int error = move_on<kRings, kIds>(cq);
   if (error != 0) finish<kThreads>(cq);  // there will be no ibv_end_poll
   return error;
 }
 
-template <Rings kRings>
+template <Rings kRings, RequestIds kIds>
 int next_poll(ibv_cq_ex* base) {
-  return move_on<kRings>(Cq::of(base));
+  return move_on<kRings, kIds>(Cq::of(base));
 }
 
 template <Threads kThreads>
@@ -127,24 +129,30 @@ bool wc_is_unsolicited(efadv_cq* dv) {
   return cqe::flags(of(dv).entry[0]) & EFA_CDESC_COMMON_UNSOLICITED_MASK;
 }
 
-template <Threads kThreads, Rings kRings>
+template <Threads kThreads, Rings kRings, RequestIds kIds>
 void choose(ibv_cq_ex& ex) {
-  ex.start_poll = start_poll<kThreads, kRings>;
-  ex.next_poll = next_poll<kRings>;
+  ex.start_poll = start_poll<kThreads, kRings, kIds>;
+  ex.next_poll = next_poll<kRings, kIds>;
   ex.end_poll = end_poll<kThreads>;
+}
+
+template <Threads kThreads, Rings kRings>
+void choose(Cq& cq) {
+  cq.context().limits.wide_request_ids()
+      ? choose<kThreads, kRings, RequestIds::kWide>(cq.verbs.cq_ex)
+      : choose<kThreads, kRings, RequestIds::kSlots>(cq.verbs.cq_ex);
+}
+
+template <Threads kThreads>
+void choose(Cq& cq) {
+  cq.sub_cq_count == 1 ? choose<kThreads, Rings::kOne>(cq) : choose<kThreads, Rings::kSeveral>(cq);
 }
 
 }  // namespace
 
 void choose_extended_poll(Cq& cq, std::uint64_t wc_flags, std::uint64_t efa_wc_flags) {
   ibv_cq_ex& ex = cq.verbs.cq_ex;
-  if (cq.threads == Threads::kSingle) {
-    cq.sub_cq_count == 1 ? choose<Threads::kSingle, Rings::kOne>(ex)
-                         : choose<Threads::kSingle, Rings::kSeveral>(ex);
-  } else {
-    cq.sub_cq_count == 1 ? choose<Threads::kShared, Rings::kOne>(ex)
-                         : choose<Threads::kShared, Rings::kSeveral>(ex);
-  }
+  cq.threads == Threads::kSingle ? choose<Threads::kSingle>(cq) : choose<Threads::kShared>(cq);
   ex.read_opcode = read_opcode;
   ex.read_vendor_err = read_vendor_err;
   ex.read_wc_flags = read_wc_flags;

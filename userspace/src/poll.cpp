@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// ibv_poll_cq.
 #include <cerrno>
+#include <cstring>
 
 #include "consume.hpp"
 #include "log.hpp"
@@ -13,8 +14,10 @@ const std::uint64_t* next_of_several(Cq& cq, std::uint64_t& word0) {
   for (unsigned tried = 0; tried < cq.sub_cq_count; ++tried) {
     SubCq& ring = cq.more[cq.next_sub_cq];
     if (++cq.next_sub_cq == cq.sub_cq_count) cq.next_sub_cq = 0;
-    if (const std::uint64_t* entry = peek(cq, ring, word0)) {
-      advance(cq, ring);
+    const std::uint64_t* entry = ring.next;
+    if (is_new(entry, ring.phase, word0)) {
+      advance(ring);
+      ++cq.consumed;
       return entry;
     }
   }
@@ -41,78 +44,148 @@ bool is_leftover(Cq& cq, std::uint64_t word0) {
 
 namespace {
 
-[[gnu::always_inline]] inline void fill(ibv_wc& wc, const std::uint64_t* entry, std::uint64_t word0,
-                                        Qp& qp, std::uint64_t wr_id, std::uint8_t opcode) {
-  const std::uint8_t status = cqe::status(word0);
+[[gnu::always_inline]] inline void fill_send(ibv_wc& wc, std::uint64_t word0, std::uint64_t wr_id,
+                                             std::uint8_t opcode) {
+  // Three wide stores, then what is not zero.
+  std::memset(static_cast<void*>(&wc), 0, sizeof(wc));
   wc.wr_id = wr_id;
-  wc.status = wc_status(status);
   wc.opcode = static_cast<ibv_wc_opcode>(opcode);
-  wc.vendor_err = status;
-  wc.qp_num = qp.number();
-  wc.pkey_index = 0;
-  wc.sl = 0;
-  wc.dlid_path_bits = 0;
-  if (opcode & IBV_WC_RECV) {
-    const std::uint64_t word1 = load_device(entry + 1);
-    wc.byte_len = cqe::length(word0);
-    if (opcode == IBV_WC_RECV_RDMA_WITH_IMM) {
-      wc.byte_len |= std::uint32_t{cqe::length_high(load_device(entry + 2))} << 16;
-    }
-    wc.imm_data = __builtin_bswap32(cqe::immediate(word1));
-    wc.src_qp = cqe::source_qp(word1);
-    wc.slid = cqe::ah(word1);
-    wc.wc_flags = cqe::flags(word0) & EFA_CDESC_COMMON_HAS_IMM_MASK ? IBV_WC_WITH_IMM : 0;
-  } else {
-    wc.byte_len = 0;
-    wc.imm_data = 0;
-    wc.src_qp = 0;
-    wc.slid = 0;
-    wc.wc_flags = 0;
+  wc.qp_num = cqe::qp_number(word0);
+  if (const std::uint8_t status = cqe::status(word0); status != EFA_COMP_STATUS_OK) [[unlikely]] {
+    wc.status = wc_status(status);
+    wc.vendor_err = status;
   }
 }
 
-/// Takes up to `count` completions, the first of which is there.
-template <Rings kRings>
-[[gnu::always_inline]] inline int poll_entries(Cq& cq, int count, ibv_wc* wc) {
-  int polled = 0;
-  std::uint64_t word0;
+[[gnu::always_inline]] inline void fill_receive(ibv_wc& wc, const std::uint64_t* entry,
+                                                std::uint64_t word0, std::uint64_t wr_id,
+                                                std::uint8_t opcode) {
+  fill_send(wc, word0, wr_id, opcode);
+  const std::uint64_t word1 = load_device(entry + 1);
+  wc.byte_len = cqe::length(word0);
+  if (opcode == IBV_WC_RECV_RDMA_WITH_IMM) [[unlikely]] {
+    wc.byte_len |= std::uint32_t{cqe::length_high(load_device(entry + 2))} << 16;
+  }
+  wc.imm_data = __builtin_bswap32(cqe::immediate(word1));
+  wc.src_qp = cqe::source_qp(word1);
+  wc.slid = cqe::ah(word1);
+  wc.wc_flags = cqe::flags(word0) & EFA_CDESC_COMMON_HAS_IMM_MASK ? IBV_WC_WITH_IMM : 0;
+}
+
+/// @returns false for an entry that belongs to no request in flight
+template <RequestIds kIds>
+[[gnu::always_inline]] inline bool take_into(ibv_wc& wc, const Cq& cq, const std::uint64_t* entry,
+                                             std::uint64_t word0) {
+  Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
+  const std::uint8_t opcode = cqe::kOpcodes[cqe::flags(word0)];
+  std::uint64_t wr_id = 0;
+  if (qp == nullptr) [[unlikely]]
+    return false;
+  if (opcode <= IBV_WC_RDMA_WRITE) {
+    if (!take_send<kIds>(*qp, entry, word0, wr_id)) [[unlikely]]
+      return false;
+    fill_send(wc, word0, wr_id, opcode);
+  } else {
+    if (!take_receive(*qp, word0, opcode, wr_id)) [[unlikely]]
+      return false;
+    fill_receive(wc, entry, word0, wr_id, opcode);
+  }
+  return true;
+}
+
+template <Threads kThreads>
+[[gnu::always_inline]] inline void finish(Cq& cq) {
+  if (cq.doorbell != nullptr) cq.ring_doorbell(false);
+  leave<kThreads>(cq.lock);
+}
+
+/// Polls the rest whatever it needs: several rings, probes, stray completions. Apart from the loop
+/// below, which so needs no calls and hence few registers.
+template <Threads kThreads, Rings kRings, RequestIds kIds>
+[[gnu::noinline]] int poll_rest(Cq& cq, int count, ibv_wc* wc, int polled) {
   while (polled < count) {
+    std::uint64_t word0;
     const std::uint64_t* entry = next_entry<kRings>(cq, word0);
     if (entry == nullptr) break;
-    Qp* qp;
-    std::uint64_t wr_id;
-    std::uint8_t opcode;
-    const Taken taken = take(cq, entry, word0, qp, wr_id, opcode);
-    if (taken != Taken::kCompletion) [[unlikely]] {
-      if (taken == Taken::kNothing) continue;
-      if (polled == 0) polled = -EINVAL;
+    ibv_wc& completion = wc[polled];
+    if (!take_into<kIds>(completion, cq, entry, word0)) {
+      if (is_leftover(cq, word0)) continue;
+      if (polled == 0) polled = -EINVAL;  // else the completions before it matter more (V69)
       break;
     }
-    fill(wc[polled++], entry, word0, *qp, wr_id, opcode);
-    if (trace::completion_watched()) [[unlikely]] {
-      trace::fire_completion(*qp, wr_id, cqe::status(word0), opcode, word0, load_device(entry + 1));
+    ++polled;
+    if (trace::completion_watched()) {
+      trace::fire_completion(*cq.qps[completion.qp_num], completion.wr_id, completion.vendor_err,
+                             completion.opcode, word0, load_device(entry + 1));
     }
   }
-  if (cq.doorbell != nullptr) cq.ring_doorbell(false);
+  finish<kThreads>(cq);
   return polled;
 }
 
-template <Threads kThreads, Rings kRings>
-int poll_as(ibv_cq* base, int count, ibv_wc* wc) {
+/// One ring that has something new, nobody watching. `word0` is the first word of what is new.
+template <Threads kThreads, RequestIds kIds>
+[[gnu::noinline]] int poll_news(Cq& cq, int count, ibv_wc* wc, std::uint64_t word0) {
+  const std::uint64_t* entry = cq.first.next;
+  std::uint64_t phase = cq.first.phase;
+  int left = count;
+  do {
+    if (!take_into<kIds>(*wc, cq, entry, word0)) [[unlikely]] {
+      cq.move_to(entry, phase, count - left);
+      return poll_rest<kThreads, Rings::kOne, kIds>(cq, count, wc - (count - left), count - left);
+    }
+    ++wc;
+    entry += cqe::kWords;
+    if (entry == cq.first.end) [[unlikely]] {
+      entry = cq.first.begin;
+      phase ^= kPhase;
+    }
+  } while (--left != 0 && is_new(entry, phase, word0));
+  cq.move_to(entry, phase, count - left);
+  finish<kThreads>(cq);
+  return count - left;
+}
+
+template <Threads kThreads, Rings kRings, RequestIds kIds>
+[[gnu::noinline]] int poll_contended(Cq& cq, int count, ibv_wc* wc) {
+  cq.lock.lock();
+  return poll_rest<kThreads, kRings, kIds>(cq, count, wc, 0);
+}
+
+template <Threads kThreads, RequestIds kIds>
+int poll_one_ring(ibv_cq* base, int count, ibv_wc* wc) {
   Cq& cq = Cq::of(base);
-  const QueueGuard<kThreads> guard(cq.lock);
-  if constexpr (kRings == Rings::kOne) {
-    // Programs ask much more often than there is an answer.
-    std::uint64_t word0;
-    if (peek(cq, cq.first, word0) == nullptr) return 0;
+  if (!enter<kThreads>(cq.lock)) [[unlikely]] {
+    return poll_contended<kThreads, Rings::kOne, kIds>(cq, count, wc);
   }
-  return poll_entries<kRings>(cq, count, wc);
+  std::uint64_t word0;
+  // Programs ask much more often than there is news.
+  if (!is_new(cq.first.next, cq.first.phase, word0) || count <= 0) {
+    leave<kThreads>(cq.lock);
+    return 0;
+  }
+  if (trace::completion_watched()) [[unlikely]] {
+    return poll_rest<kThreads, Rings::kOne, kIds>(cq, count, wc, 0);
+  }
+  return poll_news<kThreads, kIds>(cq, count, wc, word0);
+}
+
+template <Threads kThreads, RequestIds kIds>
+int poll_several(ibv_cq* base, int count, ibv_wc* wc) {
+  Cq& cq = Cq::of(base);
+  if constexpr (kThreads == Threads::kShared) cq.lock.lock();
+  return poll_rest<kThreads, Rings::kSeveral, kIds>(cq, count, wc, 0);
+}
+
+template <Threads kThreads, RequestIds kIds>
+void choose(Cq& cq) {
+  cq.poll = cq.sub_cq_count == 1 ? poll_one_ring<kThreads, kIds> : poll_several<kThreads, kIds>;
 }
 
 template <Threads kThreads>
 void choose(Cq& cq) {
-  cq.poll =
-      cq.sub_cq_count == 1 ? poll_as<kThreads, Rings::kOne> : poll_as<kThreads, Rings::kSeveral>;
+  cq.context().limits.wide_request_ids() ? choose<kThreads, RequestIds::kWide>(cq)
+                                         : choose<kThreads, RequestIds::kSlots>(cq);
 }
 
 }  // namespace

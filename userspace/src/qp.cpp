@@ -143,6 +143,7 @@ int set_up(Context& context, Qp& qp, const ibv_qp_init_attr_ex& attr, const QpOp
   }
   const std::uint16_t generation = context.qps.next_generation(qp.number());
   qp.sq.work.set_first_generation(generation);
+  qp.take_generation();
   qp.rq.work.set_first_generation(generation);
   context.qps.put(qp.number(), &qp);
   return 0;
@@ -153,6 +154,7 @@ void restart(Qp& qp) {
   const std::uint16_t generation = qp.context().qps.next_generation(qp.number());
   const CqLocks locks(qp);
   qp.sq.work.restart(generation);
+  qp.take_generation();
   qp.rq.work.restart(generation);
   qp.rq.descriptors_posted = 0;
 }

@@ -21,6 +21,11 @@ struct Qp {
   alignas(kCacheLine) SendQueue sq;
   alignas(kCacheLine) ReceiveQueue rq;
 
+  /// Puts the generation of request ids into WQEs; with wide ids the user's fill the field.
+  void take_generation() {
+    if (ids == RequestIds::kSlots) sq.set_generation(sq.work.generation());
+  }
+
   Context& context() { return Context::of(verbs.qp.context); }
   std::uint32_t number() const { return verbs.qp.qp_num; }
 

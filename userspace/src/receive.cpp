@@ -51,37 +51,72 @@ constexpr std::uint32_t lkey_bits(std::uint32_t lkey) {
   }
 }
 
+[[gnu::always_inline]] inline std::uint16_t remember(ReceiveQueue& rq, std::uint32_t posted,
+                                                     const ibv_recv_wr& wr) {
+  return rq.work.remember(posted & rq.work.mask(), wr.wr_id) | rq.work.generation();
+}
+
+/// A request with one segment, as most are.
+[[gnu::always_inline]] inline void post_single(ReceiveQueue& rq, std::uint32_t posted,
+                                               const ibv_recv_wr& wr) {
+  const ibv_sge& sge = *wr.sg_list;
+  write_descriptor(rq, sge.addr, sge.length, remember(rq, posted, wr),
+                   lkey_bits(sge.lkey) | EFA_RX_DESC_FIRST_MASK | EFA_RX_DESC_LAST_MASK);
+}
+
+/// The doorbell is rung in any case; a device takes an unchanged count for nothing new (V165).
 template <Threads kThreads>
-int post_recv_as(ibv_qp* base, ibv_recv_wr* wr, ibv_recv_wr** bad) {
-  Qp& qp = Qp::of(base);
+[[gnu::always_inline]] inline void announce(ReceiveQueue& rq, std::uint32_t posted) {
+  rq.work.set_posted(posted);
+  if (rq.doorbell != nullptr) [[likely]]
+    rq.ring_doorbell();
+  leave<kThreads>(rq.lock);
+}
+
+/// Posts the rest of a list whatever it needs, like its counterpart of the send queue.
+template <Threads kThreads>
+[[gnu::noinline]] int post_rest(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad, std::uint32_t posted) {
   ReceiveQueue& rq = qp.rq;
-  const QueueGuard<kThreads> guard(rq.lock);
-  std::uint32_t posted = rq.work.posted();
   int error = 0;
   for (; wr != nullptr; wr = wr->next) {
-    error = rq.work.check_room(posted);
-    if (static_cast<std::uint32_t>(wr->num_sge) > rq.max_sge) [[unlikely]]
-      error = EINVAL;
-    if (error != 0) [[unlikely]] {
+    error = rq.work.look_for_room(posted);
+    if (static_cast<std::uint32_t>(wr->num_sge) > rq.max_sge) error = EINVAL;
+    if (error != 0) {
       *bad = wr;
       refuse(qp, *wr, error);
       break;
     }
-    const std::uint16_t request_id = rq.work.remember(posted++, wr->wr_id);
-    if (wr->num_sge == 1) [[likely]] {
-      const ibv_sge& sge = *wr->sg_list;
-      write_descriptor(rq, sge.addr, sge.length, request_id,
-                       lkey_bits(sge.lkey) | EFA_RX_DESC_FIRST_MASK | EFA_RX_DESC_LAST_MASK);
-    } else {
-      write_list(rq, *wr, request_id);
-    }
-    if (trace::post_recv_watched()) [[unlikely]]
-      trace::fire_post_recv(qp, wr->wr_id, wr->num_sge);
+    write_list(rq, *wr, remember(rq, posted++, *wr));
+    if (trace::post_recv_watched()) trace::fire_post_recv(qp, wr->wr_id, wr->num_sge);
   }
-  rq.work.set_posted(posted);
-  if (rq.doorbell != nullptr) [[likely]]
-    rq.ring_doorbell();
+  announce<kThreads>(rq, posted);
   return error;
+}
+
+template <Threads kThreads>
+[[gnu::noinline]] int post_contended(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad) {
+  qp.rq.lock.lock();
+  return post_rest<kThreads>(qp, wr, bad, qp.rq.work.posted());
+}
+
+template <Threads kThreads>
+int post_recv_as(ibv_qp* base, ibv_recv_wr* wr, ibv_recv_wr** bad) {
+  Qp& qp = Qp::of(base);
+  ReceiveQueue& rq = qp.rq;
+  if (!enter<kThreads>(rq.lock)) [[unlikely]]
+    return post_contended<kThreads>(qp, wr, bad);
+  std::uint32_t posted = rq.work.posted();
+  if (trace::post_recv_watched() || rq.max_sge == 0) [[unlikely]] {
+    return post_rest<kThreads>(qp, wr, bad, posted);
+  }
+  for (; wr != nullptr; wr = wr->next) {
+    if (!rq.work.has_room(posted) || wr->num_sge != 1) [[unlikely]] {
+      return post_rest<kThreads>(qp, wr, bad, posted);
+    }
+    post_single(rq, posted++, *wr);
+  }
+  announce<kThreads>(rq, posted);
+  return 0;
 }
 
 }  // namespace

@@ -11,10 +11,12 @@
 namespace efa {
 namespace {
 
+inline constexpr std::size_t kMetaWords = sizeof(efa_tx_meta_desc) / 8;
 template <WqeSize kSize>
-inline constexpr std::size_t kPayloadWords = kSize == WqeSize::k64 ? 4 : 10;
-static_assert(kPayloadWords<WqeSize::k64> * 8 == EFA_INLINE_64);
-static_assert(kPayloadWords<WqeSize::k128> * 8 == EFA_INLINE_128);
+inline constexpr std::size_t kPayloadBytes = static_cast<std::size_t>(kSize) -
+                                             sizeof(efa_tx_meta_desc);
+static_assert(kPayloadBytes<WqeSize::k64> == EFA_INLINE_64);
+static_assert(kPayloadBytes<WqeSize::k128> >= EFA_INLINE_128);
 
 /// Says why a work request was refused. Debug level: programs probe limits and fill queues on
 /// purpose.
@@ -35,6 +37,13 @@ static_assert(kPayloadWords<WqeSize::k128> * 8 == EFA_INLINE_128);
   return error;
 }
 
+[[gnu::cold, gnu::noinline]] void trace_post(Qp& qp, const ibv_send_wr& wr) {
+  std::uint64_t bytes = 0;
+  for (int i = 0; i < wr.num_sge; ++i) bytes += wr.sg_list[i].length;
+  trace::fire_post_send(qp, wr.wr_id, wr.opcode, wr.wr.ud.remote_qpn, Ah::of(wr.wr.ud.ah).number,
+                        bytes);
+}
+
 /// @returns the bytes gathered, or more than `limit` when they do not fit
 inline std::size_t gather(std::byte* to, const ibv_send_wr& wr, std::size_t limit) {
   std::size_t total = 0;
@@ -47,42 +56,86 @@ inline std::size_t gather(std::byte* to, const ibv_send_wr& wr, std::size_t limi
   return total;
 }
 
-/// Writes the WQE for `wr` into slot `posted`. @returns 0 or the errno for the caller
-template <WqeSize kSize, RequestIds kIds>
-[[gnu::always_inline]] inline int post_one(Qp& qp, std::uint32_t posted, const ibv_send_wr& wr) {
-  SendQueue& sq = qp.sq;
-  if (const int error = sq.work.check_room(posted)) [[unlikely]]
-    return error;
+enum class Payload { kSegments, kInline };
+
+/// Writes the payload of an inline send. @returns its length in bytes, or more than the limit
+template <WqeSize kSize>
+[[gnu::always_inline]] inline std::uint64_t put_inline(SendQueue& sq, std::uint64_t* slot,
+                                                       const ibv_send_wr& wr) {
+  alignas(16) std::byte data[kPayloadBytes<kSize>]{};
+  std::uint64_t length;
+  if (wr.num_sge == 1) [[likely]] {
+    length = wr.sg_list->length;
+    if (length > sq.max_inline) [[unlikely]]
+      return length;
+    copy_inline(data, reinterpret_cast<const void*>(wr.sg_list->addr), length);
+  } else {
+    length = gather(data, wr, sq.max_inline);
+    if (length > sq.max_inline) return length;
+  }
+  copy_to_device<sizeof(data)>(slot, data);
+  return length;
+}
+
+/// Writes up to two segments. @returns how many there are, which may be too many
+template <WqeSize kSize>
+[[gnu::always_inline]] inline std::uint64_t put_segments(SendQueue& sq, std::uint64_t* slot,
+                                                         const ibv_send_wr& wr) {
+  const auto count = static_cast<std::uint32_t>(wr.num_sge);
+  if (count > sq.max_sge) [[unlikely]]
+    return count;
+  const ibv_sge* sge = wr.sg_list;
+  std::uint64_t second_word = 0;
+  std::uint64_t second_address = 0;
+  if (count != 1) [[unlikely]] {
+    if (count == 0) {
+      store_device(slot, second_word);
+      store_device(slot + 1, second_address);
+    } else {
+      second_word = segment_word(sge[1].lkey, sge[1].length);
+      second_address = sge[1].addr;
+    }
+  }
+  if (count != 0) [[likely]] {
+    store_device(slot, segment_word(sge->lkey, sge->length));
+    store_device(slot + 1, sge->addr);
+  }
+  store_device(slot + 2, second_word);
+  store_device(slot + 3, second_address);
+  // The whole WQE, so that write-combining buffers leave as full lines.
+#pragma GCC unroll 8
+  for (std::size_t i = 4; i < kPayloadBytes<kSize> / 8; ++i) {
+    store_device(slot + i, std::uint64_t{0});
+  }
+  return count;
+}
+
+/// Writes the WQE for `wr` into slot `posted`, which is free. @returns whether `wr` is valid
+template <WqeSize kSize, RequestIds kIds, Payload kPayload>
+[[gnu::always_inline]] inline bool post_one(SendQueue& sq, std::uint32_t posted,
+                                            const ibv_send_wr& wr) {
   // SEND and SEND_WITH_IMM differ in one bit; completions are never moderated (I2.1).
   static_assert((IBV_WR_SEND_WITH_IMM ^ IBV_WR_SEND) == 1);
-  const std::uint32_t flags = wr.send_flags | sq.implied_flags;
-  if ((wr.opcode & ~1U) != IBV_WR_SEND || (flags & ~IBV_SEND_INLINE) != IBV_SEND_SIGNALED)
+  constexpr std::uint32_t kFlags =
+      IBV_SEND_SIGNALED | (kPayload == Payload::kInline ? std::uint32_t{IBV_SEND_INLINE} : 0);
+  if ((wr.opcode & ~1U) != IBV_WR_SEND || (wr.send_flags | sq.implied_flags) != kFlags)
       [[unlikely]] {
-    return EINVAL;
+    return false;
   }
-  alignas(16) std::uint64_t payload[kPayloadWords<kSize>];
+  const std::uint32_t place = posted & sq.work.mask();
+  auto* slot = reinterpret_cast<std::uint64_t*>(sq.ring + std::size_t{place} *
+                                                              static_cast<std::size_t>(kSize));
   std::uint64_t word0 = sq.first_word;
   std::uint64_t length;
-  if (flags & IBV_SEND_INLINE) {
-    for (std::uint64_t& word : payload) word = 0;
-    length = gather(reinterpret_cast<std::byte*>(payload), wr, sq.max_inline);
+  if constexpr (kPayload == Payload::kInline) {
+    length = put_inline<kSize>(sq, slot + kMetaWords, wr);
     if (length > sq.max_inline) [[unlikely]]
-      return EINVAL;
+      return false;
     word0 |= meta::kInline;
   } else {
-    length = static_cast<std::uint32_t>(wr.num_sge);
+    length = put_segments<kSize>(sq, slot + kMetaWords, wr);
     if (length > sq.max_sge) [[unlikely]]
-      return EINVAL;
-    payload[0] = payload[1] = payload[2] = payload[3] = 0;
-    if (length != 0) [[likely]] {
-      const ibv_sge* sge = wr.sg_list;
-      payload[0] = segment_word(sge[0].lkey, sge[0].length);
-      payload[1] = sge[0].addr;
-      if (length > 1) {
-        payload[2] = segment_word(sge[1].lkey, sge[1].length);
-        payload[3] = sge[1].addr;
-      }
-    }
+      return false;
   }
   std::uint64_t word1 = in_word(meta::kAh, Ah::of(wr.wr.ud.ah).number);
   if (wr.opcode & 1) {
@@ -91,62 +144,108 @@ template <WqeSize kSize, RequestIds kIds>
   }
   std::uint64_t word3 = 0;
   if constexpr (kIds == RequestIds::kSlots) {
-    word0 |= in_word(meta::kReqId, sq.work.remember(posted, wr.wr_id));
+    word0 |= in_word(meta::kReqId, sq.work.remember(place, wr.wr_id));
   } else {
     word0 |= in_word(meta::kReqId, static_cast<std::uint16_t>(wr.wr_id));
     word3 = wr.wr_id >> 16 << 16;
   }
   word0 |= in_word(meta::kDestQpNum, static_cast<std::uint16_t>(wr.wr.ud.remote_qpn)) |
            in_word(meta::kLength, length);
-
-  auto* slot = reinterpret_cast<std::uint64_t*>(sq.ring + std::size_t{posted & sq.work.mask()} *
-                                                              static_cast<std::size_t>(kSize));
   store_device(slot + 0, word0);
   store_device(slot + 1, word1);
   store_device(slot + 2, in_word(meta::kQkey, wr.wr.ud.remote_qkey));
   store_device(slot + 3, word3);
-  for (std::size_t i = 0; i < 4; ++i) store_device(slot + 4 + i, payload[i]);
-  if constexpr (kSize == WqeSize::k128) {
-    // The whole WQE, so that write-combining buffers leave as full lines.
-    const bool inlined = flags & IBV_SEND_INLINE;
-    for (std::size_t i = 4; i < 12; ++i) {
-      store_device(slot + 4 + i, inlined && i < 10 ? payload[i] : 0);
+  return true;
+}
+
+template <WqeSize kSize, RequestIds kIds>
+bool post_either(SendQueue& sq, std::uint32_t posted, const ibv_send_wr& wr) {
+  return wr.send_flags & IBV_SEND_INLINE
+             ? post_one<kSize, kIds, Payload::kInline>(sq, posted, wr)
+             : post_one<kSize, kIds, Payload::kSegments>(sq, posted, wr);
+}
+
+template <Threads kThreads>
+[[gnu::always_inline]] inline void announce(SendQueue& sq, std::uint32_t posted) {
+  sq.work.set_posted(posted);
+  sq.ring_doorbell(posted);
+  leave<kThreads>(sq.lock);
+}
+
+/// Posts the rest of a list whatever it needs: a look at what has completed, probes, several
+/// doorbells, errors. Apart from the loop below, which so needs no calls and hence few registers.
+template <Threads kThreads, WqeSize kSize, RequestIds kIds>
+[[gnu::noinline]] int post_rest(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad, std::uint32_t posted) {
+  SendQueue& sq = qp.sq;
+  std::uint32_t batch = 0;
+  int error = 0;
+  for (; wr != nullptr; wr = wr->next) {
+    if (batch == 0) {  // what the caller wrote counts as well
+      sq.ring_doorbell(posted);
+      barrier_before_wc_stores();
+      batch = sq.max_batch;
     }
+    error = sq.work.look_for_room(posted);
+    if (error == 0 && !post_either<kSize, kIds>(sq, posted, *wr)) error = EINVAL;
+    if (error != 0) {
+      *bad = wr;
+      refuse(qp, *wr, error);
+      break;
+    }
+    sq.advance_phase(++posted);
+    --batch;
+    if (trace::post_send_watched()) trace_post(qp, *wr);
   }
-  if (trace::post_send_watched()) [[unlikely]] {
-    trace::fire_post_send(qp, wr.wr_id, wr.opcode, wr.wr.ud.remote_qpn, Ah::of(wr.wr.ud.ah).number,
-                          length);
-  }
+  announce<kThreads>(sq, posted);
+  return error;
+}
+
+template <Threads kThreads, WqeSize kSize, RequestIds kIds>
+[[gnu::noinline]] int post_contended(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad) {
+  qp.sq.lock.lock();
+  return post_rest<kThreads, kSize, kIds>(qp, wr, bad, qp.sq.work.posted());
+}
+
+/// Posts a list as far as all of it is like its first request.
+template <Threads kThreads, WqeSize kSize, RequestIds kIds, Payload kPayload>
+[[gnu::always_inline]] inline int post_alike(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad,
+                                             std::uint32_t posted) {
+  SendQueue& sq = qp.sq;
+  const std::uint32_t batch_end = posted + sq.max_batch;
+  do {
+    if (!sq.work.has_room(posted) || posted == batch_end ||
+        !post_one<kSize, kIds, kPayload>(sq, posted, *wr)) [[unlikely]] {
+      return post_rest<kThreads, kSize, kIds>(qp, wr, bad, posted);
+    }
+    sq.advance_phase(++posted);
+    wr = wr->next;
+  } while (wr != nullptr);
+  announce<kThreads>(sq, posted);
   return 0;
+}
+
+template <Threads kThreads, WqeSize kSize, RequestIds kIds>
+[[gnu::noinline]] int post_inline(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad,
+                                  std::uint32_t posted) {
+  return post_alike<kThreads, kSize, kIds, Payload::kInline>(qp, wr, bad, posted);
 }
 
 template <Threads kThreads, WqeSize kSize, RequestIds kIds>
 int post_send_as(ibv_qp* base, ibv_send_wr* wr, ibv_send_wr** bad) {
   Qp& qp = Qp::of(base);
   SendQueue& sq = qp.sq;
-  const QueueGuard<kThreads> guard(sq.lock);
-  // Taking the lock orders as well, where it is taken with a locked instruction (x86).
-  barrier_before_wc_stores();
-  std::uint32_t posted = sq.work.posted();
-  std::uint32_t batch = sq.max_batch;
-  int error = 0;
-  for (; wr != nullptr; wr = wr->next) {
-    error = post_one<kSize, kIds>(qp, posted, *wr);
-    if (error != 0) [[unlikely]] {
-      *bad = wr;
-      refuse(qp, *wr, error);
-      break;
-    }
-    sq.advance_phase(++posted);
-    if (--batch == 0) [[unlikely]] {
-      sq.ring_doorbell(posted);
-      barrier_before_wc_stores();
-      batch = sq.max_batch;
-    }
+  if (!enter<kThreads>(sq.lock)) [[unlikely]] {
+    return post_contended<kThreads, kSize, kIds>(qp, wr, bad);
   }
-  sq.work.set_posted(posted);
-  sq.ring_doorbell(posted);
-  return error;
+  kThreads == Threads::kShared ? barrier_after_lock_before_wc_stores() : barrier_before_wc_stores();
+  const std::uint32_t posted = sq.work.posted();
+  if (trace::post_send_watched() || wr == nullptr) [[unlikely]] {
+    return post_rest<kThreads, kSize, kIds>(qp, wr, bad, posted);
+  }
+  if (wr->send_flags & IBV_SEND_INLINE) {
+    return post_inline<kThreads, kSize, kIds>(qp, wr, bad, posted);
+  }
+  return post_alike<kThreads, kSize, kIds, Payload::kSegments>(qp, wr, bad, posted);
 }
 
 template <WqeSize kSize, RequestIds kIds>

@@ -28,9 +28,10 @@ struct SendQueue {
   SpinLock lock;
   std::uint32_t max_sge = 0;
   std::uint32_t max_inline = 0;
-  std::uint32_t max_batch = 0;               // WQEs between two doorbells
-  std::uint32_t implied_flags = 0;           // IBV_SEND_SIGNALED of a queue with sq_sig_all
-  std::uint64_t first_word = meta::kAlways;  // with the phase of the ring's current lap
+  std::uint32_t max_batch = 0;      // WQEs between two doorbells
+  std::uint32_t implied_flags = 0;  // IBV_SEND_SIGNALED of a queue with sq_sig_all
+  // What all WQEs have in common, with the generation of request ids and the ring's current phase.
+  std::uint64_t first_word = meta::kAlways;
   std::byte* ring = nullptr;
   std::uint32_t* doorbell = nullptr;
 
@@ -47,6 +48,10 @@ struct SendQueue {
   Mapping ring_pages;
   Mapping doorbell_page;
   Array<std::byte> staging_memory;
+
+  void set_generation(std::uint16_t generation) {
+    first_word = (first_word & ~in_word(meta::kReqId, 0xffff)) | in_word(meta::kReqId, generation);
+  }
 
   /// The phase follows the laps of the ring. The device goes by the doorbell, yet gets it (I2.1).
   void advance_phase(std::uint32_t next) {

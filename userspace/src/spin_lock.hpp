@@ -15,6 +15,7 @@ class SpinLock {
     if (taken_.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait();
   }
+  bool try_lock() { return !taken_.exchange(true, std::memory_order_acquire); }
   void unlock() { taken_.store(false, std::memory_order_release); }
 
  private:
@@ -45,22 +46,16 @@ class SpinLock {
 /// verbs V74 and V120).
 enum class Threads { kShared, kSingle };
 
-template <Threads>
-class QueueGuard {
- public:
-  explicit QueueGuard(SpinLock& lock) : lock_(lock) { lock_.lock(); }
-  ~QueueGuard() { lock_.unlock(); }
-  QueueGuard(const QueueGuard&) = delete;
-  QueueGuard& operator=(const QueueGuard&) = delete;
+/// For hot functions: @returns false if the lock would have to be waited for, which they leave to a
+/// function of its own, so that they need no registers that survive calls.
+template <Threads kThreads>
+[[gnu::always_inline]] inline bool enter(SpinLock& lock) {
+  return kThreads == Threads::kSingle || lock.try_lock();
+}
 
- private:
-  SpinLock& lock_;
-};
-
-template <>
-class QueueGuard<Threads::kSingle> {
- public:
-  explicit QueueGuard(SpinLock&) {}
-};
+template <Threads kThreads>
+[[gnu::always_inline]] inline void leave(SpinLock& lock) {
+  if constexpr (kThreads == Threads::kShared) lock.unlock();
+}
 
 }  // namespace efa

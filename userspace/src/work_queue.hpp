@@ -61,27 +61,34 @@ class WorkQueue {
   std::uint32_t posted() const { return posted_; }
   void set_posted(std::uint32_t posted) { posted_ = posted; }
 
-  /// Whether the request number `posted` fits. @returns 0, ENOMEM (full) or EINVAL (wrong state)
-  int check_room(std::uint32_t posted) {
-    if (posted != end_) [[likely]]
-      return 0;
-    return look_for_room(posted);
+  /// Whether the request number `posted` surely fits; if not, `look_for_room` knows.
+  bool has_room(std::uint32_t posted) const { return posted != end_; }
+
+  /// Asks the completing side how far it is. Looked at no more often than needed, because its cache
+  /// line belongs to another core. @returns 0, ENOMEM (full) or EINVAL (wrong state)
+  int look_for_room(std::uint32_t posted) {
+    if (posted != end_) return 0;
+    if (!open_) return EINVAL;
+    end_ = completed_.load(std::memory_order_acquire) + requests_;
+    return posted == end_ ? ENOMEM : 0;
   }
 
-  /// @returns the request id under which `wr_id` is remembered
-  std::uint16_t remember(std::uint32_t posted, std::uint64_t wr_id) {
-    const std::uint16_t slot = __atomic_load_n(&free_slots_[posted & mask_], __ATOMIC_RELAXED);
+  /// @param place  of the request in the ring: its number & mask()
+  /// @returns the slot that remembers `wr_id`; with the generation it is the request id
+  std::uint16_t remember(std::uint32_t place, std::uint64_t wr_id) {
+    const std::uint16_t slot = __atomic_load_n(&free_slots_[place], __ATOMIC_RELAXED);
     __atomic_store_n(&wr_ids_[slot], wr_id, __ATOMIC_RELAXED);
-    return slot | generation_;
+    return slot;
   }
 
+  std::uint16_t generation() const { return static_cast<std::uint16_t>(generation_); }
   std::uint32_t mask() const { return mask_; }
 
   // Completing.
 
   /// @returns whether `request_id` is one of this queue; then `wr_id` is the user's
   bool complete(std::uint16_t request_id, std::uint64_t& wr_id) {
-    const std::uint32_t slot = request_id ^ generation_;
+    const std::uint32_t slot = std::uint32_t{request_id} ^ generation_;
     if (slot > mask_) [[unlikely]]
       return false;
     wr_id = __atomic_load_n(&wr_ids_[slot], __ATOMIC_RELAXED);
@@ -103,7 +110,7 @@ class WorkQueue {
 
   /// Whether `request_id` was given out before the last restart.
   bool is_from_before_restart(std::uint16_t request_id) const {
-    return static_cast<std::uint32_t>(request_id ^ former_generation_) <= mask_;
+    return (request_id ^ former_generation_) <= mask_;
   }
 
  private:
@@ -120,19 +127,11 @@ class WorkQueue {
     posted_ = end_ = 0;
   }
 
-  /// Asks the completing side how far it is; its count is looked at no more often than needed,
-  /// because its cache line belongs to another core.
-  [[gnu::noinline]] int look_for_room(std::uint32_t posted) {
-    if (!open_) return EINVAL;
-    end_ = completed_.load(std::memory_order_acquire) + requests_;
-    return posted == end_ ? ENOMEM : 0;
-  }
-
   Array<std::uint64_t> wr_ids_;
   Array<std::uint16_t> free_slots_;
   std::uint32_t mask_ = 0;
-  std::uint16_t generation_ = 0;
-  std::uint16_t former_generation_ = 0;
+  std::uint32_t generation_ = 0;  // its bits within a request id
+  std::uint32_t former_generation_ = 0;
   std::uint32_t requests_ = 0;
   bool open_ = false;
   // The posting side's.
