@@ -22,7 +22,7 @@ packages_of() {
 	test) packages_of run && echo valgrind python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
-	package) echo build-essential debhelper dh-dkms dkms lintian ;;
+	package) echo build-essential cmake pkg-config libibverbs-dev systemtap-sdt-dev debhelper dh-dkms dkms lintian ;;
 	# QEMU and the kernels of the VM lab come into a cache, these are what it runs on the host and in guests.
 	lab) echo busybox-static kmod xz-utils zstd pciutils iproute2 iputils-ping openssh-server python3 \
 		util-linux ;;

@@ -8,7 +8,7 @@
 #   sanitizers  the unit tests under ASan+UBSan and under TSan
 #   fuzz        every fuzzer for FUZZ_SECONDS (20) seconds, from its corpus
 #   driver      efa.ko in guests of the VM lab: kernel 6.1
-#   package     the life of the package efa-dkms: install, upgrade, remove, purge
+#   package     the lives of the Debian packages: install, upgrade, remove, purge
 #   lab         the VM lab itself: boots guests
 #
 # Goes on after a failure; the last line is 'N passed, N failed[, N skipped]'.

@@ -8,21 +8,9 @@
 # leave nothing behind. Prints TAP, and 'N passed, N failed' at the end.
 set -uo pipefail
 package=$1 first=$2 second=$3
-tests=0 failures=0
-log=$(mktemp)
+# shellcheck source=tests/packaging/machine.sh
+. "$(dirname "$0")/machine.sh"
 
-ok() { # STATUS TEXT
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $tests - $2"
-	else
-		failures=$((failures + 1))
-		echo "not ok $tests - $2"
-		sed 's/^/# /' "$log"
-	fi
-}
-inside() { chroot "$MACHINE_ROOT" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >"$log" 2>&1 </dev/null; }
-install_package() { inside apt-get install --yes --no-install-recommends "$1"; }
 # Newer kernels have compressed modules (efa.ko.xz).
 has_module() { compgen -G "$MACHINE_ROOT/usr/lib/modules/$1/updates/dkms/efa.ko*" >/dev/null; }
 built_from() { [ "$(chroot "$MACHINE_ROOT" modinfo -k "$1" -F version efa 2>>"$log")" = "$2" ]; }
@@ -83,6 +71,4 @@ after=$(traces)
 diff <(echo "$before") <(echo "$after") >"$log"
 ok $? "purge leaves nothing behind"
 
-rm -f "$log"
-echo "$((tests - failures)) passed, $failures failed"
-[ $failures -eq 0 ]
+finish

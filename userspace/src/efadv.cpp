@@ -134,7 +134,7 @@ ibv_qp* efadv_create_qp_ex(ibv_context* base, ibv_qp_init_attr_ex* attr,
   Context& context = Context::of(base);
   efadv_qp_init_attr efa;
   if (read_extensible(efa, efa_attr, inlen, EFA_THROUGH(efadv_qp_init_attr, driver_qp_type)) != 0 ||
-      efa.comp_mask != 0 || efa.reserved[0] != 0) {
+      efa.comp_mask != 0 || efa.reserved != 0) {
     return failed<ibv_qp>(
         EFA_FAIL(context, EINVAL,
                  "efadv_create_qp_ex: %u bytes of attributes: too short, or with a part that "

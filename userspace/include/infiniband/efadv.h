@@ -260,7 +260,7 @@ struct efadv_qp_init_attr {
   uint32_t driver_qp_type; /* EFADV_QP_DRIVER_TYPE_* */
   uint16_t flags;          /* EFADV_QP_FLAGS_* */
   uint8_t sl;              /* service level; 0 is the device's default (rdma-core 55) */
-  uint8_t reserved[1];
+  uint8_t reserved;
   uint64_t wr_flags; /* EFADV_WR_EX_WITH_* */
 };
 
