@@ -65,6 +65,22 @@ int efa_aenq_enable(struct efa_dev *dev)
 	return err;
 }
 
+const char *efa_aenq_group_name(u16 group)
+{
+	switch (group) {
+	case EFA_AENQ_GROUP_FATAL_ERROR:
+		return "FATAL_ERROR";
+	case EFA_AENQ_GROUP_WARNING:
+		return "WARNING";
+	case EFA_AENQ_GROUP_NOTIFICATION:
+		return "NOTIFICATION";
+	case EFA_AENQ_GROUP_KEEP_ALIVE:
+		return "KEEP_ALIVE";
+	default:
+		return "unknown group";
+	}
+}
+
 /* The codes have no public meaning; the vendor knows them. */
 static void efa_aenq_report(struct efa_dev *dev, u16 group, u16 syndrome)
 {

@@ -31,7 +31,7 @@ static struct efa_ah_peer *new_peer(struct efa_dev *dev, struct efa_pd *pd, cons
 	struct efa_ah_peer *peer;
 	int err;
 
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	peer = kmalloc(sizeof(*peer), GFP_KERNEL);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 
@@ -41,6 +41,7 @@ static struct efa_ah_peer *new_peer(struct efa_dev *dev, struct efa_pd *pd, cons
 		return ERR_PTR(err);
 	}
 	memcpy(peer->gid, gid, EFA_GID_SIZE);
+	peer->users = 0;
 	rb_find_add(&peer->node, &pd->ah_peers, compare_peer);
 	return peer;
 }

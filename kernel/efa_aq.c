@@ -174,8 +174,9 @@ static void efa_aq_match(struct efa_dev *dev, const struct efa_acq_entry *entry)
 		efa_warn_rl(dev, "admin completion %#x fits no command that waits; dropped\n", id);
 		return;
 	}
-	slot->answer = *entry;
-	slot->answered = true;
+	memcpy(slot->resp, entry, slot->resp_size);
+	slot->status = entry->acq_common_desc.status;
+	smp_store_release(&slot->answered, true);
 	efa_count(dev, EFA_STAT_COMPLETED_CMDS);
 	complete(&slot->done);
 }
@@ -225,12 +226,13 @@ static struct efa_aq_slot *efa_aq_free_slot(struct efa_aq *aq)
 	unsigned int i;
 
 	/* The semaphore says that there is one. */
-	for (i = 0; aq->slots[i].busy; i++)
+	for (i = 0; smp_load_acquire(&aq->slots[i].busy); i++)
 		;
 	return &aq->slots[i];
 }
 
-static struct efa_aq_slot *efa_aq_post(struct efa_dev *dev, void *cmd, size_t cmd_size)
+static struct efa_aq_slot *efa_aq_post(struct efa_dev *dev, void *cmd, size_t cmd_size, void *resp,
+				       size_t resp_size)
 {
 	struct efa_aq_common_desc *desc = cmd;
 	struct efa_aq *aq = &dev->aq;
@@ -250,6 +252,9 @@ static struct efa_aq_slot *efa_aq_post(struct efa_dev *dev, void *cmd, size_t cm
 	efa_aq_common_desc_set_command_id(desc, id);
 	efa_aq_common_desc_set_phase(desc, efa_aq_phase(aq->pc));
 
+	slot->resp = resp;
+	slot->resp_size = resp_size;
+	slot->status = EFA_AQ_COMPLETION_STATUS_SUCCESS;
 	slot->command_id = efa_aq_common_desc_command_id(desc);
 	slot->answered = false;
 	slot->busy = true;
@@ -266,15 +271,10 @@ static struct efa_aq_slot *efa_aq_post(struct efa_dev *dev, void *cmd, size_t cm
 	return slot;
 }
 
-static bool efa_aq_answered(struct efa_aq *aq, struct efa_aq_slot *slot)
+/* The answer is complete when the slot says so. */
+static bool efa_aq_answered(struct efa_aq_slot *slot)
 {
-	unsigned long flags;
-	bool answered;
-
-	spin_lock_irqsave(&aq->lock, flags);
-	answered = slot->answered;
-	spin_unlock_irqrestore(&aq->lock, flags);
-	return answered;
+	return smp_load_acquire(&slot->answered);
 }
 
 /* An answer lay in the ring and nobody had been told. It counts; say so once. */
@@ -308,21 +308,21 @@ static bool efa_aq_sleep(struct efa_aq *aq, struct efa_aq_slot *slot, unsigned l
 static int efa_aq_wait(struct efa_dev *dev, struct efa_aq_slot *slot, u8 opcode)
 {
 	struct efa_aq *aq = &dev->aq;
-	unsigned long deadline = jiffies + usecs_to_jiffies(aq->timeout_us);
-	unsigned long look = jiffies + msecs_to_jiffies(EFA_AQ_LOOK_MS);
+	unsigned long start = jiffies;
+	unsigned long look = start + msecs_to_jiffies(EFA_AQ_LOOK_MS);
 	unsigned long poll_us = EFA_AQ_POLL_MIN_US;
 	bool polled;
 
 	for (;;) {
 		polled = aq->polling;
 		if (efa_aq_sleep(aq, slot, &poll_us)) {
-			if (!efa_aq_answered(aq, slot))
+			if (!efa_aq_answered(slot))
 				return -ENODEV; /* stopped */
 			aq->lost_interrupts = 0;
 			return 0;
 		}
 		efa_aq_scan(dev);
-		if (efa_aq_answered(aq, slot)) {
+		if (efa_aq_answered(slot)) {
 			if (!polled)
 				efa_aq_lost_interrupt(dev, opcode);
 			return 0;
@@ -334,7 +334,7 @@ static int efa_aq_wait(struct efa_dev *dev, struct efa_aq_slot *slot, u8 opcode)
 				return -ENODEV;
 			look = jiffies + msecs_to_jiffies(EFA_AQ_LOOK_MS);
 		}
-		if (time_after(jiffies, deadline))
+		if (time_after(jiffies, start + usecs_to_jiffies(aq->timeout_us)))
 			return -ETIME;
 	}
 }
@@ -350,10 +350,18 @@ static void efa_aq_no_answer(struct efa_dev *dev, struct efa_aq_slot *slot, u8 o
 	efa_aq_stop(dev);
 }
 
+/*
+ * A slot is answered once; then nobody but the waiter uses it. Without an answer, the lock makes
+ * sure that a late one does not find the waiter, whose memory is about to go.
+ */
 static void efa_aq_release(struct efa_aq *aq, struct efa_aq_slot *slot)
 {
 	unsigned long flags;
 
+	if (efa_aq_answered(slot)) {
+		smp_store_release(&slot->busy, false);
+		return;
+	}
 	spin_lock_irqsave(&aq->lock, flags);
 	slot->busy = false;
 	spin_unlock_irqrestore(&aq->lock, flags);
@@ -368,7 +376,7 @@ static bool efa_aq_refusal_is_usual(u8 opcode, u8 status)
 
 static int efa_aq_outcome(struct efa_dev *dev, const struct efa_aq_slot *slot, u8 opcode)
 {
-	u8 status = slot->answer.acq_common_desc.status;
+	u8 status = slot->status;
 	int err = efa_aq_status_to_errno(status);
 
 	if (!err)
@@ -386,22 +394,18 @@ static int efa_aq_run(struct efa_dev *dev, void *cmd, size_t cmd_size, void *res
 {
 	u8 opcode = ((struct efa_aq_common_desc *)cmd)->opcode;
 	struct efa_aq_slot *slot;
-	u8 status = 0;
 	int err;
 
-	slot = efa_aq_post(dev, cmd, cmd_size);
+	slot = efa_aq_post(dev, cmd, cmd_size, resp, resp_size);
 	if (!slot)
 		return -ENODEV;
 
 	err = efa_aq_wait(dev, slot, opcode);
-	if (err) {
+	if (err)
 		efa_aq_no_answer(dev, slot, opcode, err);
-	} else {
-		status = slot->answer.acq_common_desc.status;
+	else
 		err = efa_aq_outcome(dev, slot, opcode);
-		memcpy(resp, &slot->answer, resp_size);
-	}
-	trace_efa_cmd_complete(dev, slot->command_id, opcode, status, err);
+	trace_efa_cmd_complete(dev, slot->command_id, opcode, slot->status, err);
 	efa_aq_release(&dev->aq, slot);
 	return err;
 }
@@ -410,7 +414,6 @@ int efa_aq_execute(struct efa_dev *dev, void *cmd, size_t cmd_size, void *resp, 
 {
 	int err;
 
-	might_sleep();
 	if (WARN_ON_ONCE(cmd_size > EFA_AQ_ENTRY_SIZE_V1 || resp_size > EFA_ACQ_ENTRY_SIZE))
 		return -EINVAL;
 

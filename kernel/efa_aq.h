@@ -15,8 +15,10 @@ struct efa_dev;
 /* One command on its way. */
 struct efa_aq_slot {
 	struct completion done;
-	struct efa_acq_entry answer; /* copied out of the ring when it was matched */
+	void *resp; /* the waiter's, filled when the answer was matched */
+	size_t resp_size;
 	u16 command_id;
+	u8 status; /* of the answer */
 	bool busy;
 	bool answered;
 };
@@ -35,7 +37,7 @@ struct efa_aq {
 	u8 lost_interrupts; /* in a row */
 	u32 timeout_us;
 	u32 poll_interval_ms;
-	spinlock_t lock;       /* all of the above and the slots */
+	spinlock_t lock;       /* all of the above, slots are taken, answered and given up under it */
 	struct semaphore free; /* slots */
 	struct efa_aq_slot slots[EFA_ADMIN_QUEUE_DEPTH];
 };
@@ -50,7 +52,7 @@ void efa_aq_scan(struct efa_dev *dev); /* management interrupt */
 /* ---- entry formats and checksums (efa_aq_entry.c) ---- */
 void efa_aq_entry_fill(void *entry, u16 entry_size, const void *cmd, size_t cmd_size);
 bool efa_acq_entry_intact(const struct efa_acq_entry *entry);
-const char *efa_aq_opcode_name(u8 opcode);
+__visible const char *efa_aq_opcode_name(u8 opcode);
 const char *efa_aq_status_name(u8 status);
 int efa_aq_status_to_errno(u8 status);
 

@@ -24,11 +24,12 @@ void efa_aq_entry_fill(void *entry, u16 entry_size, const void *cmd, size_t cmd_
 {
 	struct efa_aq_entry_v2 *v2 = entry;
 
-	memset(entry, 0, entry_size);
 	if (entry_size == EFA_AQ_ENTRY_SIZE_V1) {
 		memcpy(entry, cmd, cmd_size);
+		memset(entry + cmd_size, 0, entry_size - cmd_size);
 		return;
 	}
+	memset(entry, 0, entry_size);
 	memcpy(&v2->aq_common_desc, cmd, EFA_AQ_HEADER_SIZE);
 	memcpy(v2->request_payload, cmd + EFA_AQ_HEADER_SIZE, cmd_size - EFA_AQ_HEADER_SIZE);
 	v2->checksum = cpu_to_le16(efa_crc(v2, sizeof(*v2)));

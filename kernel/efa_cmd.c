@@ -74,11 +74,10 @@ int efa_cmd_destroy_ah(struct efa_dev *dev, u16 pdn, u16 ahn)
 static void efa_fill_page_list(struct efa_reg_mr_cmd *cmd, const struct efa_reg_mr_params *params)
 {
 	struct efa_ctrl_buff_info *pbl = &cmd->pbl.pbl;
-	unsigned int i;
 
 	if (params->inline_pages) {
-		for (i = 0; i < params->inline_pages; i++)
-			cmd->pbl.inline_pbl_array[i] = cpu_to_le64(params->pages[i]);
+		memcpy(cmd->pbl.inline_pbl_array, params->pages,
+		       params->inline_pages * sizeof(*params->pages));
 		return;
 	}
 	efa_aq_common_desc_set_ctrl_data(&cmd->aq_common_desc, 1);

@@ -106,7 +106,7 @@ struct efa_reg_mr_params {
 	u8 page_shift;
 	u8 permissions; /* EFA_REG_MR_CMD_*_ENABLE_MASK */
 	unsigned int inline_pages; /* 1..EFA_PBL_INLINE_PAGES: pages holds the list */
-	u64 pages[EFA_PBL_INLINE_PAGES];
+	const __le64 *pages;
 	dma_addr_t pbl;	 /* else: list (direct) or first chunk (indirect) */
 	u32 pbl_length;	 /* bytes of the list or used in the first chunk */
 	bool indirect;

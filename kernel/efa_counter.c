@@ -4,7 +4,7 @@
  * which it writes to memory of the caller (verbs A5.1, device-admin A9.16). Built where
  * the core knows them.
  */
-#define UVERBS_MODULE_NAME efa_counter
+#define UVERBS_MODULE_NAME efa_ib
 
 #include <rdma/uverbs_named_ioctl.h>
 #include <rdma/uverbs_std_types.h>

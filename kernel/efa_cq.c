@@ -49,14 +49,14 @@ static int check_shape(struct ib_device *ib, const struct efa_uabi_create_cq *cm
 	return 0;
 }
 
-static int read_request(struct ib_device *ib, const struct ib_cq_init_attr *attr,
+static int cq_read_request(struct ib_device *ib, const struct ib_cq_init_attr *attr,
 			struct ib_udata *udata, struct efa_uabi_create_cq *cmd)
 {
 	u32 max_depth = min_t(u32, to_efa_dev(ib)->attr.max_cq_depth, U16_MAX);
 	int err;
 
 	if (attr->cqe > max_depth) {
-		efa_over_limit(ib, "create_cq: entries", attr->cqe, max_depth,
+		efa_over_limit(ib, "create_cq", "entries", attr->cqe, max_depth,
 			       "use several CQs or fewer work requests");
 		return -EINVAL;
 	}
@@ -121,7 +121,7 @@ static void put_ring(struct efa_cq *cq)
 		efa_ring_free(to_efa_dev(cq->ib.device), &cq->ring);
 }
 
-static int create_on_device(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 depth,
+static int cq_create_on_device(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 depth,
 			    struct efa_ucontext *ucontext, struct efa_create_cq_result *result)
 {
 	struct efa_dev *dev = to_efa_dev(cq->ib.device);
@@ -181,18 +181,23 @@ static int make_mappings(struct efa_cq *cq, struct efa_ucontext *ucontext,
 	return 0;
 }
 
-static void drop_mappings(struct efa_cq *cq)
+static void cq_drop_mappings(struct efa_cq *cq)
 {
 	efa_mmap_remove(cq->db_entry);
 	efa_mmap_remove(cq->ring_entry);
 }
 
-/* From here on events find the CQ. The device must not give a number twice. */
+/*
+ * From here on events find the CQ, if it has any; the table is not for others. The device must
+ * not give a number twice.
+ */
 static int enter_table(struct efa_cq *cq)
 {
 	struct efa_dev *dev = to_efa_dev(cq->ib.device);
 	int err;
 
+	if (!cq->eq)
+		return 0;
 	err = xa_insert(&dev->cqs, cq->cqn, cq, GFP_KERNEL);
 	if (err != -EBUSY)
 		return err;
@@ -203,16 +208,17 @@ static int enter_table(struct efa_cq *cq)
 /* Afterwards no interrupt handler looks at the CQ. */
 static void leave_table(struct efa_cq *cq)
 {
+	if (!cq->eq)
+		return;
 	xa_erase(&to_efa_dev(cq->ib.device)->cqs, cq->cqn);
-	if (cq->eq)
-		synchronize_irq(cq->eq->irq);
+	synchronize_irq(cq->eq->irq);
 }
 
 /*
  * The core destroys the CQ whatever is said here (verbs A8.2). If a living device
  * refused, it may go on writing: then the memory is given up, not reused.
  */
-static bool destroyed_on_device(struct efa_cq *cq)
+static bool cq_destroyed_on_device(struct efa_cq *cq)
 {
 	struct efa_dev *dev = to_efa_dev(cq->ib.device);
 	int err;
@@ -239,7 +245,7 @@ static int make_cq(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 
 	if (err)
 		return err;
 
-	err = create_on_device(cq, cmd, depth, ucontext, &result);
+	err = cq_create_on_device(cq, cmd, depth, ucontext, &result);
 	if (err && efa_let_go(dev, err))
 		goto err_ring;
 	if (err)
@@ -261,8 +267,8 @@ static int make_cq(struct efa_cq *cq, const struct efa_uabi_create_cq *cmd, u16 
 err_table:
 	leave_table(cq);
 err_mappings:
-	drop_mappings(cq);
-	if (!destroyed_on_device(cq))
+	cq_drop_mappings(cq);
+	if (!cq_destroyed_on_device(cq))
 		return err;
 err_ring:
 	put_ring(cq);
@@ -286,7 +292,7 @@ int efa_create_user_cq(struct ib_cq *ib, const struct ib_cq_init_attr *attr,
 	if (!attr->cqe)
 		return -EINVAL;
 
-	err = read_request(ib->device, attr, &attrs->driver_udata, &cmd);
+	err = cq_read_request(ib->device, attr, &attrs->driver_udata, &cmd);
 	if (err)
 		goto err_count;
 
@@ -309,8 +315,8 @@ int efa_destroy_cq(struct ib_cq *ib, struct ib_udata *udata)
 	struct efa_cq *cq = to_efa_cq(ib);
 	bool idle;
 
-	idle = destroyed_on_device(cq);
-	drop_mappings(cq);
+	idle = cq_destroyed_on_device(cq);
+	cq_drop_mappings(cq);
 	leave_table(cq);
 	if (idle)
 		put_ring(cq);
@@ -323,7 +329,7 @@ void efa_cq_event(struct efa_dev *dev, u16 cqn)
 	struct efa_cq *cq = xa_load(&dev->cqs, cqn);
 
 	if (unlikely(!cq)) {
-		efa_err_rl(dev, "event for CQ %u, which does not exist\n", cqn);
+		efa_err_rl(dev, "event for CQ %u, which does not exist or has none\n", cqn);
 		return;
 	}
 	cq->ib.comp_handler(&cq->ib, cq->ib.cq_context);

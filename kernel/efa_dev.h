@@ -10,7 +10,10 @@
  *   device    reset, start, stop, recovery of the function      efa_reset.c efa_device.c
  *                                                               efa_recovery.c
  *   verbs     the ib_device and its objects                     efa_verbs.h
- *   pci       probe, remove, shutdown                           efa_pci.c
+ *   pci       probe, remove, shutdown                           efa_pci.c efa_module.c
+ *
+ * All but the last are compiled as one object, efa_driver.c. Functions that another object
+ * uses are __visible.
  *
  * The device is not trusted: nothing that it wrote is used as an index, a length
  * or an offset before it was checked.
@@ -172,7 +175,7 @@ struct efa_dev {
 	bool removing;
 
 	struct efa_ibdev *ibdev; /* NULL while no verbs device is registered; under life */
-	struct xarray cqs;	 /* cqn -> struct efa_cq, for the EQ handlers; owned by verbs */
+	struct xarray cqs;	 /* cqn -> struct efa_cq with events, for the EQ handlers; owned by verbs */
 
 	atomic64_t stats[EFA_STAT_COUNT];
 };
@@ -200,6 +203,7 @@ int efa_aenq_init(struct efa_dev *dev);
 void efa_aenq_exit(struct efa_dev *dev);
 int efa_aenq_enable(struct efa_dev *dev);
 void efa_aenq_scan(struct efa_dev *dev); /* management interrupt */
+__visible const char *efa_aenq_group_name(u16 group);
 int efa_eqs_create(struct efa_dev *dev);
 void efa_eqs_destroy(struct efa_dev *dev); /* commands, interrupts */
 void efa_eqs_free(struct efa_dev *dev);	   /* memory, after a reset */
@@ -220,8 +224,6 @@ void efa_device_stop(struct efa_dev *dev, enum efa_reset_reason reason);
 
 /* ---- recovery (efa_recovery.c) ---- */
 
-int efa_recovery_module_init(void);
-void efa_recovery_module_exit(void);
 void efa_recovery_init(struct efa_dev *dev);
 void efa_recovery_watch(struct efa_dev *dev);  /* from now on */
 void efa_recovery_cancel(struct efa_dev *dev); /* and wait; removing is set */
@@ -244,6 +246,12 @@ int efa_destroy_outcome(struct efa_dev *dev, int err);
 
 /* Waits (bounded) until a dead device cannot touch host memory. False: it still might. */
 bool efa_wait_quiesced(struct efa_dev *dev);
+
+/* ---- PCI (efa_pci.c), for efa_module.c ---- */
+__visible int efa_probe(struct pci_dev *pdev, const struct pci_device_id *id);
+__visible void efa_remove(struct pci_dev *pdev);
+__visible void efa_shutdown(struct pci_dev *pdev);
+__visible void efa_reset_done(struct pci_dev *pdev);
 
 /* ---- verbs, as seen from below (efa_verbs.c, efa_cq.c) ---- */
 int efa_verbs_register(struct efa_dev *dev);	/* sets dev->ibdev */

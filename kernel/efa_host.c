@@ -3,21 +3,12 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/utsname.h>
+#include <linux/version.h>
 
 #include "efa_cmd.h"
 #include "efa_dev.h"
 #include "efa_log.h"
 #include "efa_version.h"
-
-/* As the kernel's headers pack it; a patch level that does not fit its byte is cut. */
-static u32 efa_kernel_version(void)
-{
-	unsigned int major = 0, minor = 0, patch = 0;
-
-	if (sscanf(utsname()->release, "%u.%u.%u", &major, &minor, &patch) < 2)
-		return 0;
-	return (major << 16) + (minor << 8) + min(patch, 255U);
-}
 
 static void efa_host_info_fill(struct efa_dev *dev, struct efa_host_info *info)
 {
@@ -26,7 +17,7 @@ static void efa_host_info_fill(struct efa_dev *dev, struct efa_host_info *info)
 	strscpy(info->os_dist_str, utsname()->release, sizeof(info->os_dist_str));
 	strscpy(info->kernel_ver_str, utsname()->version, sizeof(info->kernel_ver_str));
 	info->os_type = cpu_to_le32(EFA_OS_TYPE_LINUX);
-	info->kernel_ver = cpu_to_le32(efa_kernel_version());
+	info->kernel_ver = cpu_to_le32(LINUX_VERSION_CODE);
 	efa_host_info_set_driver_major(info, EFA_VERSION_MAJOR);
 	efa_host_info_set_driver_minor(info, EFA_VERSION_MINOR);
 	efa_host_info_set_driver_sub_minor(info, EFA_VERSION_PATCH);

@@ -37,26 +37,36 @@ static int check_access(struct ib_device *ib, int access)
 	return -EOPNOTSUPP;
 }
 
-static int fill_pbl(struct efa_pbl *pbl, struct ib_umem *umem, unsigned long page_size)
+/*
+ * Not by rdma_umem_for_each_dma_block(), which calls the core for every page: memory often is
+ * in long runs. Inside of a run and between two, pages begin where page_size says; a region may
+ * begin in the middle of a host page that has several of them.
+ */
+static int fill_pbl(struct efa_pbl *pbl, struct ib_umem *umem, u64 page_size)
 {
-	struct ib_block_iter block;
-	u64 page = 0;
+	u64 skip = ALIGN_DOWN((u64)ib_umem_offset(umem), page_size);
+	struct efa_pbl_cursor cursor = { .pbl = pbl };
+	struct scatterlist *sg;
+	unsigned int i;
+	u64 page, end;
 
-	rdma_umem_for_each_dma_block(umem, &block, page_size) {
-		if (page == pbl->num_pages)
-			return -EINVAL;
-		efa_pbl_set(pbl, page++, rdma_block_iter_dma_address(&block));
+	for_each_sgtable_dma_sg(&umem->sgt_append.sgt, sg, i) {
+		end = sg_dma_address(sg) + sg_dma_len(sg);
+		for (page = ALIGN_DOWN(sg_dma_address(sg), page_size) + skip; page < end;
+		     page += page_size)
+			if (!efa_pbl_put(&cursor, page))
+				return 0; /* of the last host page no more is needed */
+		skip = 0;
 	}
-	return page == pbl->num_pages ? 0 : -EINVAL;
+	return efa_pbl_full(&cursor) ? 0 : -EINVAL;
 }
 
 static int send_reg_mr(struct efa_dev *dev, struct efa_mr *mr, struct efa_reg_mr_params *params,
 		       struct efa_pbl *pbl)
 {
-	unsigned long page_size = 1UL << params->page_shift;
 	int err;
 
-	err = fill_pbl(pbl, mr->umem, page_size);
+	err = fill_pbl(pbl, mr->umem, 1ULL << params->page_shift);
 	if (err)
 		return err;
 	err = efa_pbl_map(pbl, &dev->pdev->dev);
@@ -74,7 +84,7 @@ static int register_pages(struct ib_device *ib, struct efa_mr *mr, struct efa_re
 	int err;
 
 	if (num_pages > dev->attr.max_mr_pages) {
-		efa_over_limit(ib, "reg_mr: pages", num_pages, dev->attr.max_mr_pages,
+		efa_over_limit(ib, "reg_mr", "pages", num_pages, dev->attr.max_mr_pages,
 			       "register less at once or use huge pages");
 		return -ENOMEM;
 	}
@@ -123,7 +133,7 @@ static int register_umem(struct ib_pd *pd, struct efa_mr *mr, u64 iova, u64 leng
 	return err;
 }
 
-static int check_request(struct ib_pd *pd, int access, struct ib_dmah *dmah,
+static int mr_check_request(struct ib_pd *pd, int access, struct ib_dmah *dmah,
 			 struct ib_udata *udata)
 {
 	int err;
@@ -186,7 +196,7 @@ struct ib_mr *efa_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 	struct ib_umem *umem;
 	int err;
 
-	err = check_request(pd, access, dmah, udata);
+	err = mr_check_request(pd, access, dmah, udata);
 	if (err)
 		return count_failure(pd, ERR_PTR(err));
 
@@ -203,7 +213,7 @@ struct ib_mr *efa_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length, u
 	struct ib_umem *umem;
 	int err;
 
-	err = check_request(pd, access, dmah, attrs ? &attrs->driver_udata : NULL);
+	err = mr_check_request(pd, access, dmah, attrs ? &attrs->driver_udata : NULL);
 	if (err)
 		return count_failure(pd, ERR_PTR(err));
 

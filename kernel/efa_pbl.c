@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Page lists (device-admin A10). */
 #include <linux/dma-mapping.h>
-#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include "efa_cmd.h"
@@ -43,7 +42,14 @@ static void free_blocks(struct efa_pbl *pbl, unsigned int count)
 	pbl->blocks = NULL;
 }
 
-/* Zeroed: what lies behind the last page address is not for the device to see. */
+/* What lies behind the last page address is not for the device to see. */
+static gfp_t block_gfp(const struct efa_pbl *pbl, unsigned int block)
+{
+	bool full = block + 1 < pbl->num_pieces || !pbl->num_chunks;
+
+	return GFP_KERNEL | __GFP_NOWARN | (full ? 0 : __GFP_ZERO);
+}
+
 static int alloc_blocks(struct efa_pbl *pbl)
 {
 	unsigned int count = pbl->num_pieces + pbl->num_chunks;
@@ -54,7 +60,7 @@ static int alloc_blocks(struct efa_pbl *pbl)
 		return -ENOMEM;
 
 	for (i = 0; i < count; i++) {
-		pbl->blocks[i].mem = kzalloc(block_bytes(pbl, i), GFP_KERNEL | __GFP_NOWARN);
+		pbl->blocks[i].mem = kmalloc(block_bytes(pbl, i), block_gfp(pbl, i));
 		if (!pbl->blocks[i].mem)
 			goto err_blocks;
 	}
@@ -68,7 +74,6 @@ err_blocks:
 static int alloc_direct(struct efa_pbl *pbl)
 {
 	pbl->piece_pages = pbl->num_pages;
-	pbl->piece_shift = BITS_PER_TYPE(u64) - 1; /* there is only piece 0 */
 	pbl->num_pieces = 1;
 	pbl->num_chunks = 0;
 	return alloc_blocks(pbl);
@@ -77,7 +82,6 @@ static int alloc_direct(struct efa_pbl *pbl)
 static int alloc_indirect(struct efa_pbl *pbl)
 {
 	pbl->piece_pages = EFA_PBL_PIECE_PAGES;
-	pbl->piece_shift = ilog2(EFA_PBL_PIECE_PAGES);
 	pbl->num_pieces = DIV_ROUND_UP_ULL(pbl->num_pages, EFA_PBL_PIECE_PAGES);
 	pbl->num_chunks = DIV_ROUND_UP(pbl->num_pieces, EFA_PBL_PTRS_PER_CHUNK);
 	return alloc_blocks(pbl);
@@ -104,17 +108,23 @@ int efa_pbl_alloc(struct efa_pbl *pbl, u64 num_pages)
 	return alloc_indirect(pbl);
 }
 
-/* page < num_pages */
-void efa_pbl_set(struct efa_pbl *pbl, u64 page, u64 dma)
+/* Where the page addresses of a piece go; nowhere if there is no such piece. */
+struct efa_pbl_run efa_pbl_piece(struct efa_pbl *pbl, unsigned int piece)
 {
-	u64 piece = page >> pbl->piece_shift;
+	struct efa_pbl_run run = {};
+	u64 first = (u64)piece * pbl->piece_pages;
 
-	if (!pbl->num_pieces)
-		pbl->inline_pages[page] = dma;
-	else
-		pbl->blocks[piece].pages[page - (piece << pbl->piece_shift)] = cpu_to_le64(dma);
+	if (piece < pbl->num_pieces) {
+		run.next = pbl->blocks[piece].pages;
+		run.end = run.next + min_t(u64, pbl->num_pages - first, pbl->piece_pages);
+	} else if (!pbl->num_pieces && !piece) {
+		run.next = pbl->inline_pages;
+		run.end = run.next + pbl->num_pages;
+	}
+	return run;
 }
 
+/* Its pieces and its successor have been mapped. */
 static void fill_chunk(struct efa_pbl *pbl, unsigned int chunk)
 {
 	const struct efa_pbl_block *piece = &pbl->blocks[chunk * EFA_PBL_PTRS_PER_CHUNK];
@@ -123,41 +133,36 @@ static void fill_chunk(struct efa_pbl *pbl, unsigned int chunk)
 
 	for (i = 0; i < chunk_pieces(pbl, chunk); i++)
 		mem->page_list_ptr[i] = cpu_to_le64(piece[i].dma);
+	if (chunk + 1 == pbl->num_chunks)
+		return;
+	mem->next.length = cpu_to_le32(chunk_length(pbl, chunk + 1));
+	efa_mem_addr_set(&mem->next.address, chunk_at(pbl, chunk + 1)->dma);
 }
 
-/* Written through the mapping order: the successor's address is known only now. */
-static void link_chunks(struct efa_pbl *pbl, struct device *dma_dev)
+/* Pieces first, then the chunks from the last on: each holds addresses of what came before. */
+static unsigned int nth_mapped(const struct efa_pbl *pbl, unsigned int n)
 {
-	unsigned int i;
-
-	for (i = 0; i + 1 < pbl->num_chunks; i++) {
-		struct efa_pbl_block *block = chunk_at(pbl, i);
-
-		dma_sync_single_for_cpu(dma_dev, block->dma, EFA_PBL_CHUNK_SIZE, DMA_TO_DEVICE);
-		block->chunk->next.length = cpu_to_le32(chunk_length(pbl, i + 1));
-		efa_mem_addr_set(&block->chunk->next.address, chunk_at(pbl, i + 1)->dma);
-		dma_sync_single_for_device(dma_dev, block->dma, EFA_PBL_CHUNK_SIZE, DMA_TO_DEVICE);
-	}
+	return n < pbl->num_pieces ? n : 2 * pbl->num_pieces + pbl->num_chunks - 1 - n;
 }
 
 /* After a failure the caller frees the list. */
 int efa_pbl_map(struct efa_pbl *pbl, struct device *dma_dev)
 {
 	unsigned int count = pbl->num_pieces + pbl->num_chunks;
+	struct efa_pbl_block *block;
 	unsigned int i;
 
-	for (i = 0; i < count; i++) {
-		struct efa_pbl_block *block = &pbl->blocks[i];
-
+	for (; pbl->num_mapped < count; pbl->num_mapped++) {
+		i = nth_mapped(pbl, pbl->num_mapped);
+		block = &pbl->blocks[i];
 		if (i >= pbl->num_pieces)
 			fill_chunk(pbl, i - pbl->num_pieces);
-		block->dma = dma_map_single(dma_dev, block->mem, block_bytes(pbl, i),
-					    DMA_TO_DEVICE);
+		block->dma = dma_map_page(dma_dev, virt_to_page(block->mem),
+					  offset_in_page(block->mem), block_bytes(pbl, i),
+					  DMA_TO_DEVICE);
 		if (dma_mapping_error(dma_dev, block->dma))
 			return -ENOMEM;
-		pbl->num_mapped++;
 	}
-	link_chunks(pbl, dma_dev);
 	return 0;
 }
 
@@ -166,7 +171,7 @@ void efa_pbl_describe(const struct efa_pbl *pbl, struct efa_reg_mr_params *param
 {
 	if (!pbl->num_pieces) {
 		params->inline_pages = pbl->num_pages;
-		memcpy(params->pages, pbl->inline_pages, sizeof(params->pages));
+		params->pages = pbl->inline_pages;
 		return;
 	}
 	params->inline_pages = 0;
@@ -178,10 +183,11 @@ void efa_pbl_describe(const struct efa_pbl *pbl, struct efa_reg_mr_params *param
 /* At any stage; the device copied the list before it completed the command. */
 void efa_pbl_free(struct efa_pbl *pbl, struct device *dma_dev)
 {
+	unsigned int i;
+
 	while (pbl->num_mapped) {
-		pbl->num_mapped--;
-		dma_unmap_single(dma_dev, pbl->blocks[pbl->num_mapped].dma,
-				 block_bytes(pbl, pbl->num_mapped), DMA_TO_DEVICE);
+		i = nth_mapped(pbl, --pbl->num_mapped);
+		dma_unmap_page(dma_dev, pbl->blocks[i].dma, block_bytes(pbl, i), DMA_TO_DEVICE);
 	}
 	if (pbl->blocks)
 		free_blocks(pbl, pbl->num_pieces + pbl->num_chunks);

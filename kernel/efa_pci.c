@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The PCI function: probe, remove, shutdown (verbs A12). */
 
-#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "efa_dev.h"
 #include "efa_log.h"
-#include "efa_version.h"
 
 #define EFA_PROBE_BARS	 (BIT(EFA_BAR_REGISTERS) | BIT(EFA_BAR_LLQ))
 #define EFA_REGISTER_LEN (EFA_REG_EQ_DB + sizeof(u32))
-
-static const struct pci_device_id efa_pci_ids[] = {
-	{ PCI_DEVICE(EFA_PCI_VENDOR, EFA_PCI_DEVICE_EFA0) },
-	{ PCI_DEVICE(EFA_PCI_VENDOR, EFA_PCI_DEVICE_EFA1) },
-	{ PCI_DEVICE(EFA_PCI_VENDOR, EFA_PCI_DEVICE_EFA2) },
-	{ PCI_DEVICE(EFA_PCI_VENDOR, EFA_PCI_DEVICE_EFA3) },
-	{ PCI_DEVICE(EFA_PCI_VENDOR, EFA_PCI_DEVICE_EFA4) },
-	{}
-};
-MODULE_DEVICE_TABLE(pci, efa_pci_ids);
 
 /* ---- BARs ---- */
 
@@ -151,9 +139,9 @@ static int efa_bring_up(struct efa_dev *dev)
 	return err;
 }
 
-/* ---- driver ---- */
+/* ---- operations of the PCI driver (efa_module.c) ---- */
 
-static int efa_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+int efa_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct efa_dev *dev;
 	int err;
@@ -180,7 +168,7 @@ err_dev:
 	return -EPROBE_DEFER;
 }
 
-static void efa_remove(struct pci_dev *pdev)
+void efa_remove(struct pci_dev *pdev)
 {
 	struct efa_dev *dev = pci_get_drvdata(pdev);
 
@@ -190,53 +178,13 @@ static void efa_remove(struct pci_dev *pdev)
 }
 
 /* Programs are gone; the device must be quiet when the next kernel starts. */
-static void efa_shutdown(struct pci_dev *pdev)
+void efa_shutdown(struct pci_dev *pdev)
 {
 	efa_retire(pci_get_drvdata(pdev), EFA_RESET_REASON_SHUTDOWN);
 }
 
 /* The administrator reset the function by sysfs: it forgot everything. */
-static void efa_reset_done(struct pci_dev *pdev)
+void efa_reset_done(struct pci_dev *pdev)
 {
 	efa_device_failed(pci_get_drvdata(pdev), EFA_RESET_REASON_OS_TRIGGER);
 }
-
-static const struct pci_error_handlers efa_error_handlers = {
-	.reset_done = efa_reset_done,
-};
-
-static struct pci_driver efa_pci_driver = {
-	.name = KBUILD_MODNAME,
-	.id_table = efa_pci_ids,
-	.probe = efa_probe,
-	.remove = efa_remove,
-	.shutdown = efa_shutdown,
-	.err_handler = &efa_error_handlers,
-};
-
-static int __init efa_init(void)
-{
-	int err;
-
-	err = efa_recovery_module_init();
-	if (err)
-		return err;
-	err = pci_register_driver(&efa_pci_driver);
-	if (err)
-		efa_recovery_module_exit();
-	return err;
-}
-module_init(efa_init);
-
-static void __exit efa_exit(void)
-{
-	pci_unregister_driver(&efa_pci_driver);
-	efa_recovery_module_exit();
-}
-module_exit(efa_exit);
-
-MODULE_DESCRIPTION("Elastic Fabric Adapter (EFA)");
-MODULE_AUTHOR("The efa-stack authors");
-MODULE_LICENSE("Dual BSD/GPL");
-MODULE_VERSION(EFA_VERSION);
-MODULE_SOFTDEP("pre: ib_uverbs");

@@ -18,7 +18,7 @@ static u16 supported_flags(struct efa_dev *dev)
 	return flags;
 }
 
-static int read_request(struct ib_device *ib, struct ib_udata *udata,
+static int qp_read_request(struct ib_device *ib, struct ib_udata *udata,
 			struct efa_uabi_create_qp *cmd)
 {
 	u16 supported = supported_flags(to_efa_dev(ib));
@@ -42,13 +42,13 @@ static int read_request(struct ib_device *ib, struct ib_udata *udata,
 }
 
 /* Says so if value exceeds limit. */
-#define over(ib, what, value, limit, cure)                                                         \
-	({                                                                                         \
-		bool _over = (value) > (limit);                                                    \
-		if (_over)                                                                         \
-			efa_over_limit(ib, "create_qp: " what, value, limit, cure);                \
-		_over;                                                                             \
-	})
+static bool over(struct ib_device *ib, const char *what, u64 value, u64 limit, const char *cure)
+{
+	if (value <= limit)
+		return false;
+	efa_over_limit(ib, "create_qp", what, value, limit, cure);
+	return true;
+}
 
 static bool sends_fit(struct ib_device *ib, const struct ib_qp_cap *cap,
 		      const struct efa_uabi_create_qp *cmd)
@@ -121,7 +121,7 @@ static int check_kind(struct ib_device *ib, const struct ib_qp_init_attr *attr,
 	return -EOPNOTSUPP;
 }
 
-static int check_request(struct ib_device *ib, const struct ib_qp_init_attr *attr,
+static int qp_check_request(struct ib_device *ib, const struct ib_qp_init_attr *attr,
 			 const struct efa_uabi_create_qp *cmd)
 {
 	int err;
@@ -149,7 +149,7 @@ static int get_rq(struct efa_qp *qp, u32 bytes)
 	return err;
 }
 
-static int create_on_device(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
+static int qp_create_on_device(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
 			    const struct ib_qp_init_attr *attr, struct efa_ucontext *ucontext,
 			    struct efa_create_qp_result *result)
 {
@@ -226,7 +226,7 @@ static int map_rq(struct efa_qp *qp, struct efa_ucontext *ucontext,
 	return 0;
 }
 
-static void drop_mappings(struct efa_qp *qp)
+static void qp_drop_mappings(struct efa_qp *qp)
 {
 	efa_mmap_remove(qp->rq_entry);
 	efa_mmap_remove(qp->rq_db_entry);
@@ -234,7 +234,7 @@ static void drop_mappings(struct efa_qp *qp)
 	efa_mmap_remove(qp->sq_db_entry);
 }
 
-static int destroy_on_device(struct efa_qp *qp)
+static int qp_destroy_on_device(struct efa_qp *qp)
 {
 	struct efa_dev *dev = to_efa_dev(qp->ib.device);
 
@@ -254,7 +254,7 @@ static int make_qp(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
 	if (err)
 		return err;
 
-	err = create_on_device(qp, cmd, attr, ucontext, &result);
+	err = qp_create_on_device(qp, cmd, attr, ucontext, &result);
 	if (err && efa_let_go(dev, err))
 		goto err_rq;
 	if (err)
@@ -277,8 +277,8 @@ static int make_qp(struct efa_qp *qp, const struct efa_uabi_create_qp *cmd,
 	return 0;
 
 err_mappings:
-	drop_mappings(qp);
-	if (destroy_on_device(qp))
+	qp_drop_mappings(qp);
+	if (qp_destroy_on_device(qp))
 		return err; /* the device may still read the receive queue: it is given up */
 err_rq:
 	efa_ring_free(dev, &qp->rq);
@@ -296,10 +296,10 @@ int efa_create_qp(struct ib_qp *ib, struct ib_qp_init_attr *attr, struct ib_udat
 	qp->type = attr->qp_type;
 	qp->cap = attr->cap;
 
-	err = read_request(ib->device, udata, &cmd);
+	err = qp_read_request(ib->device, udata, &cmd);
 	if (err)
 		goto err_count;
-	err = check_request(ib->device, attr, &cmd);
+	err = qp_check_request(ib->device, attr, &cmd);
 	if (err)
 		goto err_count;
 	err = make_qp(qp, &cmd, attr, udata);
@@ -319,13 +319,13 @@ int efa_destroy_qp(struct ib_qp *ib, struct ib_udata *udata)
 	struct efa_qp *qp = to_efa_qp(ib);
 	int err;
 
-	err = destroy_on_device(qp);
+	err = qp_destroy_on_device(qp);
 	if (err) {
 		efa_user_error(ib->device, "destroy_qp: QP %u: the device refused (%d)",
 			       ib->qp_num, err);
 		return err;
 	}
-	drop_mappings(qp);
+	qp_drop_mappings(qp);
 	efa_ring_free(to_efa_dev(ib->device), &qp->rq);
 	mutex_destroy(&qp->modify_lock);
 	return 0;

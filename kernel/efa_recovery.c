@@ -8,11 +8,13 @@
  *
  * Quiescing comes first and takes only reset_lock, because users who destroy objects wait
  * for it before their memory is freed, and unregistering waits for those users. The rest
- * runs under life, like probe and remove.
+ * runs under life, like probe and remove. It runs on the kernel's unbound workqueue, where no
+ * device waits for the restart of another.
  */
 
 #include <linux/jiffies.h>
 
+#include "efa_compat.h"
 #include "efa_dev.h"
 #include "efa_log.h"
 
@@ -22,8 +24,6 @@
 #define EFA_RECOVERY_ATTEMPTS	4
 #define EFA_RECOVERY_PAUSE_MS	1000 /* doubled after each attempt */
 #define EFA_WATCH_INTERVAL_MS	2000
-
-static struct workqueue_struct *efa_recovery_wq;
 
 static const char *efa_failure(const struct efa_dev *dev)
 {
@@ -46,7 +46,7 @@ void efa_device_failed(struct efa_dev *dev, enum efa_reset_reason reason)
 	dev->fail_reason = reason;
 	efa_aq_stop(dev);
 	efa_err(dev, "device failed: %s\n", efa_failure(dev));
-	mod_delayed_work(efa_recovery_wq, &dev->recovery, 0);
+	mod_delayed_work(system_dfl_wq, &dev->recovery, 0);
 }
 
 bool efa_wait_quiesced(struct efa_dev *dev)
@@ -102,7 +102,7 @@ static void efa_recovery_failed(struct efa_dev *dev, int err)
 	}
 	efa_err(dev, "restart failed (%pe); next attempt (%u of %u) in %u s\n", ERR_PTR(err),
 		dev->failed_recoveries + 1, EFA_RECOVERY_ATTEMPTS, pause_ms / (u32)MSEC_PER_SEC);
-	queue_delayed_work(efa_recovery_wq, &dev->recovery, msecs_to_jiffies(pause_ms));
+	queue_delayed_work(system_dfl_wq, &dev->recovery, msecs_to_jiffies(pause_ms));
 }
 
 static void efa_recover(struct efa_dev *dev)
@@ -160,7 +160,7 @@ static void efa_watch_work(struct work_struct *work)
 
 void efa_recovery_watch(struct efa_dev *dev)
 {
-	queue_delayed_work(efa_recovery_wq, &dev->watch, msecs_to_jiffies(EFA_WATCH_INTERVAL_MS));
+	queue_delayed_work(system_dfl_wq, &dev->watch, msecs_to_jiffies(EFA_WATCH_INTERVAL_MS));
 }
 
 /* ---- life ---- */
@@ -181,16 +181,4 @@ void efa_recovery_cancel(struct efa_dev *dev)
 {
 	cancel_delayed_work_sync(&dev->watch);
 	cancel_delayed_work_sync(&dev->recovery);
-}
-
-int efa_recovery_module_init(void)
-{
-	/* No device may wait for the restart of another. */
-	efa_recovery_wq = alloc_workqueue("efa", WQ_UNBOUND, 0);
-	return efa_recovery_wq ? 0 : -ENOMEM;
-}
-
-void efa_recovery_module_exit(void)
-{
-	destroy_workqueue(efa_recovery_wq);
 }

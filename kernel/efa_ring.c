@@ -20,7 +20,7 @@ int efa_ring_alloc(struct efa_dev *dev, struct efa_ring *ring, size_t bytes,
 	if (!ring->mem)
 		return -ENOMEM;
 
-	ring->dma = dma_map_single(dma_dev, ring->mem, ring->size, dir);
+	ring->dma = dma_map_page(dma_dev, virt_to_page(ring->mem), 0, ring->size, dir);
 	if (!dma_mapping_error(dma_dev, ring->dma))
 		return 0;
 
@@ -34,7 +34,7 @@ void efa_ring_free(struct efa_dev *dev, struct efa_ring *ring)
 {
 	if (!ring->mem)
 		return;
-	dma_unmap_single(&dev->pdev->dev, ring->dma, ring->size, ring->dir);
+	dma_unmap_page(&dev->pdev->dev, ring->dma, ring->size, ring->dir);
 	free_pages_exact(ring->mem, ring->size);
 	ring->mem = NULL;
 }

@@ -21,45 +21,43 @@ static const struct rdma_stat_desc device_descs[] = {
 
 static_assert(ARRAY_SIZE(device_descs) == EFA_STAT_COUNT);
 
-/* Where a port counter comes from: a 64-bit word of the answer to one GET_STATS type. */
+/* name, GET_STATS type, member of the answer; counters of one type stand together. */
+#define EFA_PORT_COUNTERS(COUNTER)                                                                 \
+	COUNTER(tx_bytes, BASIC, basic.tx_bytes)                                                   \
+	COUNTER(tx_pkts, BASIC, basic.tx_pkts)                                                     \
+	COUNTER(rx_bytes, BASIC, basic.rx_bytes)                                                   \
+	COUNTER(rx_pkts, BASIC, basic.rx_pkts)                                                     \
+	COUNTER(rx_drops, BASIC, basic.rx_drops)                                                   \
+	COUNTER(send_bytes, MESSAGES, messages.send_bytes)                                         \
+	COUNTER(send_wrs, MESSAGES, messages.send_wrs)                                             \
+	COUNTER(recv_bytes, MESSAGES, messages.recv_bytes)                                         \
+	COUNTER(recv_wrs, MESSAGES, messages.recv_wrs)                                             \
+	COUNTER(rdma_read_wrs, RDMA_READ, rdma_read.read_wrs)                                      \
+	COUNTER(rdma_read_bytes, RDMA_READ, rdma_read.read_bytes)                                  \
+	COUNTER(rdma_read_wr_err, RDMA_READ, rdma_read.read_wr_err)                                \
+	COUNTER(rdma_read_resp_bytes, RDMA_READ, rdma_read.read_resp_bytes)                        \
+	COUNTER(rdma_write_wrs, RDMA_WRITE, rdma_write.write_wrs)                                  \
+	COUNTER(rdma_write_bytes, RDMA_WRITE, rdma_write.write_bytes)                              \
+	COUNTER(rdma_write_wr_err, RDMA_WRITE, rdma_write.write_wr_err)                            \
+	COUNTER(rdma_write_recv_bytes, RDMA_WRITE, rdma_write.write_recv_bytes)                    \
+	COUNTER(retrans_bytes, NETWORK, network.retrans_bytes)                                     \
+	COUNTER(retrans_pkts, NETWORK, network.retrans_pkts)                                       \
+	COUNTER(retrans_timeout_events, NETWORK, network.retrans_timeout_events)                   \
+	COUNTER(unresponsive_remote_events, NETWORK, network.unresponsive_remote_events)           \
+	COUNTER(impaired_remote_conn_events, NETWORK, network.impaired_remote_conn_events)
+
+#define EFA_PORT_COUNTER_NAME(counter, stats_type, member) { .name = #counter },
+static const struct rdma_stat_desc port_descs[] = { EFA_PORT_COUNTERS(EFA_PORT_COUNTER_NAME) };
+
+/* Where it comes from: a 64-bit word of the answer to one GET_STATS type. */
 struct efa_port_source {
-	enum efa_get_stats_type type;
-	size_t offset;
+	u8 type;
+	u8 offset;
 };
 
-#define PORT_COUNTER(counter, stats_type, member)                                                  \
-	{                                                                                          \
-		.name = counter,                                                                   \
-		.priv = &(const struct efa_port_source){                                           \
-			.type = EFA_GET_STATS_TYPE_##stats_type,                                   \
-			.offset = offsetof(struct efa_stats_block, member),                        \
-		},                                                                                 \
-	}
-
-static const struct rdma_stat_desc port_descs[] = {
-	PORT_COUNTER("tx_bytes", BASIC, basic.tx_bytes),
-	PORT_COUNTER("tx_pkts", BASIC, basic.tx_pkts),
-	PORT_COUNTER("rx_bytes", BASIC, basic.rx_bytes),
-	PORT_COUNTER("rx_pkts", BASIC, basic.rx_pkts),
-	PORT_COUNTER("rx_drops", BASIC, basic.rx_drops),
-	PORT_COUNTER("send_bytes", MESSAGES, messages.send_bytes),
-	PORT_COUNTER("send_wrs", MESSAGES, messages.send_wrs),
-	PORT_COUNTER("recv_bytes", MESSAGES, messages.recv_bytes),
-	PORT_COUNTER("recv_wrs", MESSAGES, messages.recv_wrs),
-	PORT_COUNTER("rdma_read_wrs", RDMA_READ, rdma_read.read_wrs),
-	PORT_COUNTER("rdma_read_bytes", RDMA_READ, rdma_read.read_bytes),
-	PORT_COUNTER("rdma_read_wr_err", RDMA_READ, rdma_read.read_wr_err),
-	PORT_COUNTER("rdma_read_resp_bytes", RDMA_READ, rdma_read.read_resp_bytes),
-	PORT_COUNTER("rdma_write_wrs", RDMA_WRITE, rdma_write.write_wrs),
-	PORT_COUNTER("rdma_write_bytes", RDMA_WRITE, rdma_write.write_bytes),
-	PORT_COUNTER("rdma_write_wr_err", RDMA_WRITE, rdma_write.write_wr_err),
-	PORT_COUNTER("rdma_write_recv_bytes", RDMA_WRITE, rdma_write.write_recv_bytes),
-	PORT_COUNTER("retrans_bytes", NETWORK, network.retrans_bytes),
-	PORT_COUNTER("retrans_pkts", NETWORK, network.retrans_pkts),
-	PORT_COUNTER("retrans_timeout_events", NETWORK, network.retrans_timeout_events),
-	PORT_COUNTER("unresponsive_remote_events", NETWORK, network.unresponsive_remote_events),
-	PORT_COUNTER("impaired_remote_conn_events", NETWORK, network.impaired_remote_conn_events),
-};
+#define EFA_PORT_COUNTER_SOURCE(counter, stats_type, member)                                       \
+	{ EFA_GET_STATS_TYPE_##stats_type, offsetof(struct efa_stats_block, member) },
+static const struct efa_port_source port_sources[] = { EFA_PORT_COUNTERS(EFA_PORT_COUNTER_SOURCE) };
 
 struct rdma_hw_stats *efa_alloc_hw_device_stats(struct ib_device *ib)
 {
@@ -112,8 +110,7 @@ static int read_port_counters(struct efa_dev *dev, struct rdma_hw_stats *stats)
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(port_descs); i++, last = source) {
-		source = port_descs[i].priv;
-		/* Counters of one type stand together. */
+		source = &port_sources[i];
 		if (!last || source->type != last->type) {
 			err = get_block(dev, source->type, &block);
 			if (err)
@@ -125,10 +122,16 @@ static int read_port_counters(struct efa_dev *dev, struct rdma_hw_stats *stats)
 	return ARRAY_SIZE(port_descs);
 }
 
-/* All at once, whichever was asked for; port 0 stands for the device. */
+/*
+ * All at once, whichever was asked for; port 0 stands for the device. While the core registers
+ * the device it asks for all, to find out whether that works, and keeps the answer for 10 ms.
+ * Nobody sees it, so the device is not bothered: the counters are 0.
+ */
 int efa_get_hw_stats(struct ib_device *ib, struct rdma_hw_stats *stats, u32 port, int index)
 {
 	struct efa_dev *dev = to_efa_dev(ib);
 
+	if (!READ_ONCE(dev->ibdev))
+		return stats->num_counters;
 	return port ? read_port_counters(dev, stats) : read_device_counters(dev, stats);
 }

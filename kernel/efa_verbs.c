@@ -94,7 +94,7 @@ int efa_verbs_register(struct efa_dev *dev)
 		ib_dealloc_device(&ibdev->ib);
 		return err;
 	}
-	dev->ibdev = ibdev;
+	WRITE_ONCE(dev->ibdev, ibdev);
 	ibdev_info(&ibdev->ib, "IB device registered\n");
 	return 0;
 }

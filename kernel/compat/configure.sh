@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Asks the kernel's own headers which form of each interface they offer and writes the
-# answers to OUT (efa_config.h, and efa_config.mk beside it). Vendors move features between
-# releases, so version numbers are not asked. One preprocessor run answers everything: about
-# a second.
+# answers to OUT (efa_config.h). Vendors move features between releases, so version numbers are
+# not asked. One preprocessor run answers everything: about a second.
 #
 # usage: configure.sh OUT COMPILER [FLAGS...]      (called by Kbuild)
 # A kernel that cannot run the driver gets one sentence on standard output, and no OUT.
@@ -23,7 +22,7 @@ unfit()
 
 # Nothing to do if neither the kernel nor the compiler nor this script changed.
 asked="$*"
-if [ -f "$out" ] && [ -f "${out%.h}.mk" ] && [ "$(cat "$out.asked" 2>/dev/null)" = "$asked" ] &&
+if [ -f "$out" ] && [ "$(cat "$out.asked" 2>/dev/null)" = "$asked" ] &&
 	[ -z "$(find "$0" -newer "$out.asked")" ]; then
 	exit 0
 fi
@@ -98,11 +97,10 @@ UMEM_GET_VA ib_umem_get_va(
 UMEM_IS_CONTIGUOUS ib_umem_is_contiguous(
 CQ_BUFFER_ATTRS UVERBS_ATTR_CREATE_CQ_BUFFER_VA
 SPEED_XDR IB_SPEED_XDR
+SYSTEM_DFL_WQ system_dfl_wq
 QUESTIONS
 	echo "#endif"
 } > "$work.h"
-# What Kbuild has to know: files that only some kernels get.
-echo "efa-comp-cntr := $(sed -n 's/^#define EFA_HAVE_COMP_CNTR 1/y/p' "$work.h")" > "${out%.h}.mk"
 printf '%s\n' "$asked" > "$out.asked"
 # Unchanged answers stay as they are, so that nothing is compiled again.
 cmp -s "$work.h" "$out" || mv "$work.h" "$out"

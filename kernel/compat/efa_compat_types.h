@@ -7,6 +7,10 @@
 struct ib_dmah; /* DMA handle: always NULL where the core has none */
 #endif
 
+#ifndef EFA_HAVE_SYSTEM_DFL_WQ
+#define system_dfl_wq system_unbound_wq
+#endif
+
 #ifndef EFA_HAVE_SPEED_XDR
 #define IB_SPEED_XDR 256
 #endif

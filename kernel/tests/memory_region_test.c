@@ -36,12 +36,9 @@ static u64 got_page_count(void)
 
 static void got_params(const struct mock_cmd *cmd, struct efa_reg_mr_params *params)
 {
-	unsigned int i;
-
 	if (!(cmd->flags & EFA_AQ_COMMON_DESC_CTRL_DATA_MASK)) {
 		params->inline_pages = got.num_pages;
-		for (i = 0; i < EFA_PBL_INLINE_PAGES; i++)
-			params->pages[i] = le64_to_cpu(got.cmd.pbl.inline_pbl_array[i]);
+		params->pages = got.cmd.pbl.inline_pbl_array;
 		return;
 	}
 	params->indirect = cmd->flags & EFA_AQ_COMMON_DESC_CTRL_DATA_INDIRECT_MASK;

@@ -65,7 +65,7 @@ static inline u64 page_list_next(struct page_list_reader *reader)
 	u64 page;
 
 	if (reader->params->inline_pages)
-		return reader->params->pages[reader->page++];
+		return le64_to_cpu(reader->params->pages[reader->page++]);
 	if (!reader->params->indirect)
 		return le64_to_cpu(reader->list[reader->page++]);
 	if (reader->page % 512 == 0)

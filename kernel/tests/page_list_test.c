@@ -5,18 +5,18 @@
  */
 #include <linux/dma-mapping.h>
 
-static dma_addr_t map_or_fail(struct device *dev, void *mem, size_t size,
+static dma_addr_t map_or_fail(struct device *dev, struct page *page, size_t offset, size_t size,
 			      enum dma_data_direction dir);
 
 /* The only way to have a mapping fail where the test wants it. */
-static dma_addr_t real_map(struct device *dev, void *mem, size_t size,
+static dma_addr_t real_map(struct device *dev, struct page *page, size_t offset, size_t size,
 			   enum dma_data_direction dir)
 {
-	return dma_map_single(dev, mem, size, dir);
+	return dma_map_page(dev, page, offset, size, dir);
 }
 
-#undef dma_map_single
-#define dma_map_single map_or_fail
+#undef dma_map_page
+#define dma_map_page map_or_fail
 #include "../efa_pbl.c"
 
 #include "page_list_reader.h"
@@ -57,12 +57,17 @@ static u64 address_of(u64 page)
 	return (0xa000000000000000 | page << 33) ^ page << 12;
 }
 
-static void fill(struct efa_pbl *pbl)
+static void fill(struct kunit *test, struct efa_pbl *pbl)
 {
+	struct efa_pbl_cursor cursor = { .pbl = pbl };
 	u64 page;
 
-	for (page = 0; page < pbl->num_pages; page++)
-		efa_pbl_set(pbl, page, address_of(page));
+	for (page = 0; page < pbl->num_pages; page++) {
+		KUNIT_ASSERT_FALSE(test, efa_pbl_full(&cursor));
+		KUNIT_ASSERT_TRUE(test, efa_pbl_put(&cursor, address_of(page)));
+	}
+	KUNIT_EXPECT_TRUE(test, efa_pbl_full(&cursor));
+	KUNIT_EXPECT_FALSE(test, efa_pbl_put(&cursor, 0));
 }
 
 static void expect_pages(struct kunit *test, const struct efa_reg_mr_params *params, u64 pages)
@@ -87,7 +92,7 @@ static void device_reads_what_was_set(struct kunit *test)
 	struct efa_pbl pbl;
 
 	KUNIT_ASSERT_EQ(test, 0, efa_pbl_alloc(&pbl, list->pages));
-	fill(&pbl);
+	fill(test, &pbl);
 	KUNIT_EXPECT_EQ(test, 0, efa_pbl_map(&pbl, dma_dev));
 	efa_pbl_describe(&pbl, &params);
 	KUNIT_EXPECT_EQ(test, params.indirect, list->indirect);
@@ -108,7 +113,7 @@ static void free_is_right_at_every_stage(struct kunit *test)
 	efa_pbl_free(&pbl, dma_dev);
 	KUNIT_EXPECT_EQ(test, pbl.num_mapped, 0);
 	KUNIT_ASSERT_EQ(test, 0, efa_pbl_alloc(&pbl, list->pages));
-	fill(&pbl);
+	fill(test, &pbl);
 	KUNIT_EXPECT_EQ(test, 0, efa_pbl_map(&pbl, dma_dev));
 	efa_pbl_free(&pbl, dma_dev);
 	KUNIT_EXPECT_EQ(test, pbl.num_mapped, 0);
@@ -129,13 +134,13 @@ static void impossible_lists_are_refused(struct kunit *test)
 
 static unsigned int mappings_left = UINT_MAX;
 
-static dma_addr_t map_or_fail(struct device *dev, void *mem, size_t size,
+static dma_addr_t map_or_fail(struct device *dev, struct page *page, size_t offset, size_t size,
 			      enum dma_data_direction dir)
 {
 	if (!mappings_left)
 		return DMA_MAPPING_ERROR;
 	mappings_left--;
-	return real_map(dev, mem, size, dir);
+	return real_map(dev, page, offset, size, dir);
 }
 
 /* DMA_API_DEBUG, where the kernel has it, finds what free forgets or frees twice. */

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The driver's source as it is, in this module. */
+#include "../compat/efa_compat_udata.c"
