@@ -119,9 +119,9 @@ void wr_set_ud_addr(ibv_qp_ex* base, ibv_ah* ah, std::uint32_t qpn, std::uint32_
 
 void put_segment(efa_tx_buf_desc& segment, std::uint32_t lkey, std::uint64_t address,
                  std::uint32_t length) {
-  segment.length = length;
-  segment.lkey = lkey & EFA_TX_BUF_DESC_LKEY_MASK;
-  efa_tx_buf_desc_set_addr(&segment, address);
+  auto* words = reinterpret_cast<std::uint64_t*>(&segment);
+  words[0] = segment_word(lkey, length);
+  words[1] = address;
 }
 
 void wr_set_sge(ibv_qp_ex* base, std::uint32_t lkey, std::uint64_t address, std::uint32_t length) {
@@ -233,12 +233,24 @@ void wr_start(ibv_qp_ex* base) {
 template <Threads kThreads>
 void undo(SendQueue& sq) {
   sq.first_word = sq.first_word_at_start;
-  if constexpr (kThreads == Threads::kShared) sq.lock.unlock();
+  leave<kThreads>(sq.lock);
 }
 
 template <Threads kThreads>
 void wr_abort(ibv_qp_ex* base) {
   undo<kThreads>(Qp::of(base).sq);
+}
+
+/// @param count  at least 1
+template <std::size_t kBytes>
+[[gnu::always_inline]] inline void copy_wqes(std::byte* to, const std::byte* from,
+                                             std::uint32_t count) {
+  const std::byte* end = from + count * kBytes;
+  do {
+    copy_to_device<kBytes>(to, from);
+    to += kBytes;
+    from += kBytes;
+  } while (from != end);
 }
 
 template <Threads kThreads, WqeSize kSize>
@@ -252,20 +264,19 @@ int wr_complete(ibv_qp_ex* base) {
   constexpr auto kBytes = static_cast<std::size_t>(kSize);
   barrier_before_wc_stores();
   const std::uint32_t end = sq.building;
-  std::uint32_t batch = sq.max_batch;
-  for (std::uint32_t number = sq.work.posted(); number != end;) {
-    const std::size_t at = std::size_t{number & sq.work.mask()} * kBytes;
-    copy_to_device<kBytes>(sq.ring + at, sq.staging + at);
-    ++number;
-    if (--batch == 0) [[unlikely]] {
-      sq.ring_doorbell(number);
+  std::uint32_t number = sq.work.posted();
+  while (number != end) {
+    // A stretch without the end of the ring or of a batch in it.
+    const std::uint32_t place = number & sq.work.mask();
+    const std::uint32_t count = std::min({end - number, sq.max_batch, sq.work.mask() + 1 - place});
+    copy_wqes<kBytes>(sq.ring + place * kBytes, sq.staging + place * kBytes, count);
+    number += count;
+    sq.ring_doorbell(number);
+    if (number != end) [[unlikely]]
       barrier_before_wc_stores();
-      batch = sq.max_batch;
-    }
   }
   sq.work.set_posted(end);
-  sq.ring_doorbell(end);
-  if constexpr (kThreads == Threads::kShared) sq.lock.unlock();
+  leave<kThreads>(sq.lock);
   return 0;
 }
 

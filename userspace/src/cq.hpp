@@ -27,6 +27,10 @@ constexpr std::uint16_t request_id(std::uint64_t word0) {
 constexpr std::uint8_t status(std::uint64_t word0) {
   return from_word<std::uint8_t>(offsetof(efa_cdesc_common, status), word0);
 }
+constexpr bool is_ok(std::uint64_t word0) {
+  static_assert(EFA_COMP_STATUS_OK == 0);
+  return (word0 & in_word(offsetof(efa_cdesc_common, status), 0xff)) == 0;
+}
 constexpr std::uint8_t flags(std::uint64_t word0) {
   return from_word<std::uint8_t>(offsetof(efa_cdesc_common, flags), word0);
 }
@@ -59,21 +63,36 @@ constexpr std::uint64_t wide_request_id(std::uint64_t word0, std::uint64_t word1
   return request_id(word0) | word0 >> 48 << 16 | word1 << 32;
 }
 
-/// What a completion is, by its flags byte: the opcode that users see, or kInvalid for a byte that
-/// no device may send. Receives have the bit IBV_WC_RECV.
+/// All flags but the phase: what kind of completion it is. The flags are the uppermost byte of the
+/// first half of the first word, and the phase is their lowest bit.
+constexpr std::uint32_t kind(std::uint64_t word0) {
+  static_assert(offsetof(efa_cdesc_common, flags) == 3 && EFA_CDESC_COMMON_PHASE_MASK == 1);
+  return static_cast<std::uint32_t>(word0) >> 25;
+}
+
+constexpr std::uint32_t kind_of(efa_queue_type queue, efa_send_op_type op) {
+  efa_cdesc_common common{};
+  efa_cdesc_common_set_q_type(&common, queue);
+  efa_cdesc_common_set_op_type(&common, op);
+  return kind(in_word(offsetof(efa_cdesc_common, flags), common.flags));
+}
+
+/// The most frequent kind: RDMA reads are of another one but reported like this one, too (I8).
+inline constexpr std::uint32_t kSend = kind_of(EFA_QUEUE_TYPE_SEND_QUEUE, EFA_SEND_OP_TYPE_SEND);
+
+/// The opcode that users see for a kind, or kInvalid for one that no device may send. Receives have
+/// the bit IBV_WC_RECV.
 inline constexpr std::uint8_t kInvalid = 0x7f;
-constexpr std::array<std::uint8_t, 256> make_opcodes() {
-  std::array<std::uint8_t, 256> opcodes{};
-  for (unsigned flags = 0; flags < opcodes.size(); ++flags) {
+constexpr std::array<std::uint8_t, 128> make_opcodes() {
+  std::array<std::uint8_t, 128> opcodes{};
+  for (unsigned flags = 0; flags < 2 * opcodes.size(); flags += 2) {
     efa_cdesc_common common{};
     common.flags = static_cast<std::uint8_t>(flags);
-    const auto op = efa_cdesc_common_op_type(&common);
-    const bool write = op == EFA_SEND_OP_TYPE_RDMA_WRITE;
-    std::uint8_t& opcode = opcodes[flags];
+    const bool write = efa_cdesc_common_op_type(&common) == EFA_SEND_OP_TYPE_RDMA_WRITE;
+    std::uint8_t& opcode = opcodes[kind(in_word(offsetof(efa_cdesc_common, flags), flags))];
     if (efa_cdesc_common_q_type(&common) == EFA_QUEUE_TYPE_RECV_QUEUE) {
       opcode = write ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
     } else if (efa_cdesc_common_q_type(&common) == EFA_QUEUE_TYPE_SEND_QUEUE) {
-      // RDMA reads are reported as sends (I8).
       opcode = write ? IBV_WC_RDMA_WRITE : IBV_WC_SEND;
     } else {
       opcode = kInvalid;
@@ -81,7 +100,7 @@ constexpr std::array<std::uint8_t, 256> make_opcodes() {
   }
   return opcodes;
 }
-inline constexpr std::array<std::uint8_t, 256> kOpcodes = make_opcodes();
+inline constexpr std::array<std::uint8_t, 128> kOpcodes = make_opcodes();
 }  // namespace cqe
 
 /// A ring of completions. The device may split those of one queue over several.
@@ -125,9 +144,8 @@ struct Cq {
 
   Context& context() { return Context::of(verbs.cq.context); }
   /// Of a single ring: `count` entries are read, `next` is the first that is not.
-  void move_to(const std::uint64_t* next, std::uint64_t phase, int count) {
+  void move_to(const std::uint64_t* next, int count) {
     first.next = next;
-    first.phase = phase;
     consumed += static_cast<std::uint32_t>(count);
   }
 

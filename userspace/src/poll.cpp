@@ -30,7 +30,7 @@ bool is_leftover(Cq& cq, std::uint64_t word0) {
   const std::uint16_t number = cqe::qp_number(word0);
   const Qp* qp = load_device(cq.qps + number);
   if (qp != nullptr) {
-    const bool receive = cqe::kOpcodes[cqe::flags(word0)] & IBV_WC_RECV;
+    const bool receive = cqe::kOpcodes[cqe::kind(word0)] & IBV_WC_RECV;
     const WorkQueue& work = receive ? qp->rq.work : qp->sq.work;
     if (work.is_from_before_restart(cqe::request_id(word0))) return true;
   }
@@ -51,9 +51,9 @@ namespace {
   wc.wr_id = wr_id;
   wc.opcode = static_cast<ibv_wc_opcode>(opcode);
   wc.qp_num = cqe::qp_number(word0);
-  if (const std::uint8_t status = cqe::status(word0); status != EFA_COMP_STATUS_OK) [[unlikely]] {
-    wc.status = wc_status(status);
-    wc.vendor_err = status;
+  if (!cqe::is_ok(word0)) [[unlikely]] {
+    wc.status = wc_status(cqe::status(word0));
+    wc.vendor_err = cqe::status(word0);
   }
 }
 
@@ -77,7 +77,7 @@ template <RequestIds kIds>
 [[gnu::always_inline]] inline bool take_into(ibv_wc& wc, const Cq& cq, const std::uint64_t* entry,
                                              std::uint64_t word0) {
   Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
-  const std::uint8_t opcode = cqe::kOpcodes[cqe::flags(word0)];
+  const std::uint8_t opcode = cqe::kOpcodes[cqe::kind(word0)];
   std::uint64_t wr_id = 0;
   if (qp == nullptr) [[unlikely]]
     return false;
@@ -123,29 +123,6 @@ template <Threads kThreads, Rings kRings, RequestIds kIds>
   return polled;
 }
 
-/// One ring that has something new, nobody watching. `word0` is the first word of what is new.
-template <Threads kThreads, RequestIds kIds>
-[[gnu::noinline]] int poll_news(Cq& cq, int count, ibv_wc* wc, std::uint64_t word0) {
-  const std::uint64_t* entry = cq.first.next;
-  std::uint64_t phase = cq.first.phase;
-  int left = count;
-  do {
-    if (!take_into<kIds>(*wc, cq, entry, word0)) [[unlikely]] {
-      cq.move_to(entry, phase, count - left);
-      return poll_rest<kThreads, Rings::kOne, kIds>(cq, count, wc - (count - left), count - left);
-    }
-    ++wc;
-    entry += cqe::kWords;
-    if (entry == cq.first.end) [[unlikely]] {
-      entry = cq.first.begin;
-      phase ^= kPhase;
-    }
-  } while (--left != 0 && is_new(entry, phase, word0));
-  cq.move_to(entry, phase, count - left);
-  finish<kThreads>(cq);
-  return count - left;
-}
-
 template <Threads kThreads, Rings kRings, RequestIds kIds>
 [[gnu::noinline]] int poll_contended(Cq& cq, int count, ibv_wc* wc) {
   cq.lock.lock();
@@ -158,16 +135,32 @@ int poll_one_ring(ibv_cq* base, int count, ibv_wc* wc) {
   if (!enter<kThreads>(cq.lock)) [[unlikely]] {
     return poll_contended<kThreads, Rings::kOne, kIds>(cq, count, wc);
   }
+  const std::uint64_t* entry = cq.first.next;
   std::uint64_t word0;
   // Programs ask much more often than there is news.
-  if (!is_new(cq.first.next, cq.first.phase, word0) || count <= 0) {
+  if (!is_new(entry, cq.first.phase, word0) || count <= 0) {
     leave<kThreads>(cq.lock);
     return 0;
   }
   if (trace::completion_watched()) [[unlikely]] {
     return poll_rest<kThreads, Rings::kOne, kIds>(cq, count, wc, 0);
   }
-  return poll_news<kThreads, kIds>(cq, count, wc, word0);
+  int left = count;
+  do {
+    if (!take_into<kIds>(*wc, cq, entry, word0)) [[unlikely]] {
+      cq.move_to(entry, count - left);
+      return poll_rest<kThreads, Rings::kOne, kIds>(cq, count, wc - (count - left), count - left);
+    }
+    ++wc;
+    entry += cqe::kWords;
+    if (entry == cq.first.end) [[unlikely]] {
+      entry = cq.first.begin;
+      cq.first.phase ^= kPhase;
+    }
+  } while (--left != 0 && is_new(entry, cq.first.phase, word0));
+  cq.move_to(entry, count - left);
+  finish<kThreads>(cq);
+  return count - left;
 }
 
 template <Threads kThreads, RequestIds kIds>

@@ -24,11 +24,10 @@ constexpr std::uint32_t kMaxDescriptorLength = 0xffff;
 }
 
 void write_descriptor(ReceiveQueue& rq, std::uint64_t address, std::uint32_t length,
-                      std::uint16_t request_id, std::uint32_t lkey_ctrl) {
+                      std::uint32_t request_id, std::uint32_t lkey_ctrl) {
   std::uint64_t* slot = rq.ring + 2 * std::size_t{rq.descriptors_posted++ & rq.descriptor_mask};
   slot[0] = address;
-  slot[1] = descriptor_word(
-      request_id, static_cast<std::uint16_t>(std::min(length, kMaxDescriptorLength)), lkey_ctrl);
+  slot[1] = descriptor_word(request_id, std::min(length, kMaxDescriptorLength), lkey_ctrl);
 }
 
 constexpr std::uint32_t lkey_bits(std::uint32_t lkey) {
@@ -38,7 +37,7 @@ constexpr std::uint32_t lkey_bits(std::uint32_t lkey) {
 /// The general case. A request without segments gets an empty descriptor, or its slot would be
 /// lost (V164).
 [[gnu::noinline]] void write_list(ReceiveQueue& rq, const ibv_recv_wr& wr,
-                                  std::uint16_t request_id) {
+                                  std::uint32_t request_id) {
   if (wr.num_sge == 0) {
     return write_descriptor(rq, 0, 0, request_id, EFA_RX_DESC_FIRST_MASK | EFA_RX_DESC_LAST_MASK);
   }
@@ -51,7 +50,7 @@ constexpr std::uint32_t lkey_bits(std::uint32_t lkey) {
   }
 }
 
-[[gnu::always_inline]] inline std::uint16_t remember(ReceiveQueue& rq, std::uint32_t posted,
+[[gnu::always_inline]] inline std::uint32_t remember(ReceiveQueue& rq, std::uint32_t posted,
                                                      const ibv_recv_wr& wr) {
   return rq.work.remember(posted & rq.work.mask(), wr.wr_id) | rq.work.generation();
 }
@@ -106,9 +105,10 @@ int post_recv_as(ibv_qp* base, ibv_recv_wr* wr, ibv_recv_wr** bad) {
   if (!enter<kThreads>(rq.lock)) [[unlikely]]
     return post_contended<kThreads>(qp, wr, bad);
   std::uint32_t posted = rq.work.posted();
-  if (trace::post_recv_watched() || rq.max_sge == 0) [[unlikely]] {
+  if (trace::post_recv_watched()) [[unlikely]]
     return post_rest<kThreads>(qp, wr, bad, posted);
-  }
+  if (rq.max_sge == 0) [[unlikely]]
+    return post_rest<kThreads>(qp, wr, bad, posted);
   for (; wr != nullptr; wr = wr->next) {
     if (!rq.work.has_room(posted) || wr->num_sge != 1) [[unlikely]] {
       return post_rest<kThreads>(qp, wr, bad, posted);

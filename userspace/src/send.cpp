@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// ibv_post_send: builds WQEs in registers and writes them to the device.
+#include <algorithm>
 #include <cerrno>
 
 #include "ah.hpp"
@@ -77,37 +78,32 @@ template <WqeSize kSize>
   return length;
 }
 
-/// Writes up to two segments. @returns how many there are, which may be too many
+/// Writes the words of up to two segments, and zeros up to the end of the WQE: whole WQEs leave the
+/// write-combining buffers as full lines. @returns whether `wr` has no more of them than it may
 template <WqeSize kSize>
-[[gnu::always_inline]] inline std::uint64_t put_segments(SendQueue& sq, std::uint64_t* slot,
-                                                         const ibv_send_wr& wr) {
+[[gnu::always_inline]] inline bool put_segments(SendQueue& sq, std::uint64_t* slot,
+                                                const ibv_send_wr& wr) {
   const auto count = static_cast<std::uint32_t>(wr.num_sge);
   if (count > sq.max_sge) [[unlikely]]
-    return count;
+    return false;
   const ibv_sge* sge = wr.sg_list;
-  std::uint64_t second_word = 0;
-  std::uint64_t second_address = 0;
-  if (count != 1) [[unlikely]] {
-    if (count == 0) {
-      store_device(slot, second_word);
-      store_device(slot + 1, second_address);
-    } else {
-      second_word = segment_word(sge[1].lkey, sge[1].length);
-      second_address = sge[1].addr;
+  if (count == 1) [[likely]] {
+    store_device(slot + 0, segment_word(sge->lkey, sge->length));
+    store_device(slot + 1, sge->addr);
+    store_device(slot + 2, std::uint64_t{0});
+    store_device(slot + 3, std::uint64_t{0});
+  } else {
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      const bool used = i < count;
+      store_device(slot + 2 * i, used ? segment_word(sge[i].lkey, sge[i].length) : 0);
+      store_device(slot + 2 * i + 1, used ? sge[i].addr : 0);
     }
   }
-  if (count != 0) [[likely]] {
-    store_device(slot, segment_word(sge->lkey, sge->length));
-    store_device(slot + 1, sge->addr);
-  }
-  store_device(slot + 2, second_word);
-  store_device(slot + 3, second_address);
-  // The whole WQE, so that write-combining buffers leave as full lines.
 #pragma GCC unroll 8
   for (std::size_t i = 4; i < kPayloadBytes<kSize> / 8; ++i) {
     store_device(slot + i, std::uint64_t{0});
   }
-  return count;
+  return true;
 }
 
 /// Writes the WQE for `wr` into slot `posted`, which is free. @returns whether `wr` is valid
@@ -149,8 +145,7 @@ template <WqeSize kSize, RequestIds kIds, Payload kPayload>
     word0 |= in_word(meta::kReqId, static_cast<std::uint16_t>(wr.wr_id));
     word3 = wr.wr_id >> 16 << 16;
   }
-  word0 |= in_word(meta::kDestQpNum, static_cast<std::uint16_t>(wr.wr.ud.remote_qpn)) |
-           in_word(meta::kLength, length);
+  word0 |= in_word(meta::kDestQpNum, static_cast<std::uint16_t>(wr.wr.ud.remote_qpn));
   store_device(slot + 0, word0);
   store_device(slot + 1, word1);
   store_device(slot + 2, in_word(meta::kQkey, wr.wr.ud.remote_qkey));
@@ -211,10 +206,9 @@ template <Threads kThreads, WqeSize kSize, RequestIds kIds, Payload kPayload>
 [[gnu::always_inline]] inline int post_alike(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad,
                                              std::uint32_t posted) {
   SendQueue& sq = qp.sq;
-  const std::uint32_t batch_end = posted + sq.max_batch;
+  const std::uint32_t stop = posted + std::min(sq.work.room(posted), sq.max_batch);
   do {
-    if (!sq.work.has_room(posted) || posted == batch_end ||
-        !post_one<kSize, kIds, kPayload>(sq, posted, *wr)) [[unlikely]] {
+    if (posted == stop || !post_one<kSize, kIds, kPayload>(sq, posted, *wr)) [[unlikely]] {
       return post_rest<kThreads, kSize, kIds>(qp, wr, bad, posted);
     }
     sq.advance_phase(++posted);
@@ -239,7 +233,10 @@ int post_send_as(ibv_qp* base, ibv_send_wr* wr, ibv_send_wr** bad) {
   }
   kThreads == Threads::kShared ? barrier_after_lock_before_wc_stores() : barrier_before_wc_stores();
   const std::uint32_t posted = sq.work.posted();
-  if (trace::post_send_watched() || wr == nullptr) [[unlikely]] {
+  if (trace::post_send_watched()) [[unlikely]] {
+    return post_rest<kThreads, kSize, kIds>(qp, wr, bad, posted);
+  }
+  if (wr == nullptr) [[unlikely]] {
     return post_rest<kThreads, kSize, kIds>(qp, wr, bad, posted);
   }
   if (wr->send_flags & IBV_SEND_INLINE) {

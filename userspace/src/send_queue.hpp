@@ -49,7 +49,7 @@ struct SendQueue {
   Mapping doorbell_page;
   Array<std::byte> staging_memory;
 
-  void set_generation(std::uint16_t generation) {
+  void set_generation(std::uint32_t generation) {
     first_word = (first_word & ~in_word(meta::kReqId, 0xffff)) | in_word(meta::kReqId, generation);
   }
 

@@ -29,30 +29,28 @@ namespace efa::trace {
                                                   std::uint32_t opcode, std::uint64_t word0,
                                                   std::uint64_t word1);
 
-#if EFA_USDT
-/// A comparison with memory and a jump: what a compiler makes of a volatile load is twice as long.
-[[gnu::always_inline]] inline bool counts(const volatile unsigned short& semaphore) {
-#if defined(__x86_64__)
-  bool nonzero;
-  asm volatile("cmpw $0, %1" : "=@ccne"(nonzero) : "m"(semaphore));
-  return nonzero;
+// A comparison with memory and a jump: what a compiler makes of a volatile load is longer.
+#if !EFA_USDT
+#define EFA_WATCHED(semaphore) false
+#elif defined(__x86_64__)
+#define EFA_WATCHED(semaphore)                                        \
+  ({                                                                  \
+    bool nonzero;                                                     \
+    asm volatile("cmpw $0, %1" : "=@ccne"(nonzero) : "m"(semaphore)); \
+    nonzero;                                                          \
+  })
 #else
-  return semaphore != 0;
-#endif
-}
-#define EFA_WATCHED(probe) counts(rdma_core_efa_##probe##_semaphore)
-#else
-#define EFA_WATCHED(probe) false
+#define EFA_WATCHED(semaphore) ((semaphore) != 0)
 #endif
 
 [[gnu::always_inline]] inline bool post_send_watched() {
-  return EFA_WATCHED(post_send);
+  return EFA_WATCHED(rdma_core_efa_post_send_semaphore);
 }
 [[gnu::always_inline]] inline bool post_recv_watched() {
-  return EFA_WATCHED(post_recv);
+  return EFA_WATCHED(rdma_core_efa_post_recv_semaphore);
 }
 [[gnu::always_inline]] inline bool completion_watched() {
-  return EFA_WATCHED(process_completion);
+  return EFA_WATCHED(rdma_core_efa_process_completion_semaphore);
 }
 #undef EFA_WATCHED
 

@@ -51,17 +51,18 @@ inline constexpr std::uint64_t kHasImm = in_word(kCtrl1, EFA_TX_META_DESC_HAS_IM
 inline constexpr std::uint64_t kInline = in_word(kCtrl1, EFA_TX_META_DESC_INLINE_MSG_MASK);
 }  // namespace meta
 
-/// A send segment: its two words.
+/// A send segment: its two words. Keys have 24 bits; a wrong one with more is the device's to
+/// refuse.
 static_assert(offsetof(efa_tx_buf_desc, buf_addr_lo) == 8 && sizeof(efa_tx_buf_desc) == 16);
 constexpr std::uint64_t segment_word(std::uint32_t lkey, std::uint32_t length) {
   return in_word(offsetof(efa_tx_buf_desc, length), length) |
-         in_word(offsetof(efa_tx_buf_desc, lkey), lkey & EFA_TX_BUF_DESC_LKEY_MASK);
+         in_word(offsetof(efa_tx_buf_desc, lkey), lkey);
 }
 
 /// A receive descriptor: the address, then the rest (I5).
 static_assert(offsetof(efa_rx_desc, buf_addr_lo) == 0 && offsetof(efa_rx_desc, req_id) == 8 &&
               sizeof(efa_rx_desc) == 16);
-constexpr std::uint64_t descriptor_word(std::uint16_t request_id, std::uint16_t length,
+constexpr std::uint64_t descriptor_word(std::uint32_t request_id, std::uint32_t length,
                                         std::uint32_t lkey_ctrl) {
   return in_word(offsetof(efa_rx_desc, req_id), request_id) |
          in_word(offsetof(efa_rx_desc, length), length) |
@@ -72,6 +73,7 @@ constexpr std::uint64_t descriptor_word(std::uint16_t request_id, std::uint16_t 
 template <std::size_t Bytes>
 inline void copy_to_device(void* to, const void* from) {
 #if defined(__SSE2__)
+#pragma GCC unroll 8
   for (std::size_t at = 0; at < Bytes; at += 16) {
     const __m128i piece =
         _mm_load_si128(reinterpret_cast<const __m128i*>(static_cast<const std::byte*>(from) + at));

@@ -30,7 +30,7 @@ class WorkQueue {
   int allocate(std::uint32_t requests) {
     const std::uint32_t slots = std::bit_ceil(requests);
     wr_ids_ = make_array<std::uint64_t>(slots);
-    free_slots_ = make_array<std::uint16_t>(slots);
+    free_slots_ = make_array<std::uint32_t>(slots);
     if (wr_ids_ == nullptr || free_slots_ == nullptr) return ENOMEM;
     mask_ = slots - 1;
     requests_ = requests;
@@ -64,6 +64,9 @@ class WorkQueue {
   /// Whether the request number `posted` surely fits; if not, `look_for_room` knows.
   bool has_room(std::uint32_t posted) const { return posted != end_; }
 
+  /// How many surely fit from request number `posted` on.
+  std::uint32_t room(std::uint32_t posted) const { return end_ - posted; }
+
   /// Asks the completing side how far it is. Looked at no more often than needed, because its cache
   /// line belongs to another core. @returns 0, ENOMEM (full) or EINVAL (wrong state)
   int look_for_room(std::uint32_t posted) {
@@ -75,13 +78,13 @@ class WorkQueue {
 
   /// @param place  of the request in the ring: its number & mask()
   /// @returns the slot that remembers `wr_id`; with the generation it is the request id
-  std::uint16_t remember(std::uint32_t place, std::uint64_t wr_id) {
-    const std::uint16_t slot = __atomic_load_n(&free_slots_[place], __ATOMIC_RELAXED);
+  std::uint32_t remember(std::uint32_t place, std::uint64_t wr_id) {
+    const std::uint32_t slot = __atomic_load_n(&free_slots_[place], __ATOMIC_RELAXED);
     __atomic_store_n(&wr_ids_[slot], wr_id, __ATOMIC_RELAXED);
     return slot;
   }
 
-  std::uint16_t generation() const { return static_cast<std::uint16_t>(generation_); }
+  std::uint32_t generation() const { return generation_; }
   std::uint32_t mask() const { return mask_; }
 
   // Completing.
@@ -93,8 +96,7 @@ class WorkQueue {
       return false;
     wr_id = __atomic_load_n(&wr_ids_[slot], __ATOMIC_RELAXED);
     const std::uint32_t completed = completed_.load(std::memory_order_relaxed);
-    __atomic_store_n(&free_slots_[completed & mask_], static_cast<std::uint16_t>(slot),
-                     __ATOMIC_RELAXED);
+    __atomic_store_n(&free_slots_[completed & mask_], slot, __ATOMIC_RELAXED);
     completed_.store(completed + 1, std::memory_order_release);
     return true;
   }
@@ -121,14 +123,14 @@ class WorkQueue {
 
   void reset() {
     for (std::uint32_t slot = 0; slot <= mask_; ++slot) {
-      free_slots_[slot] = static_cast<std::uint16_t>(slot);
+      free_slots_[slot] = slot;
     }
     completed_.store(0);
     posted_ = end_ = 0;
   }
 
   Array<std::uint64_t> wr_ids_;
-  Array<std::uint16_t> free_slots_;
+  Array<std::uint32_t> free_slots_;
   std::uint32_t mask_ = 0;
   std::uint32_t generation_ = 0;  // its bits within a request id
   std::uint32_t former_generation_ = 0;
