@@ -251,9 +251,13 @@ TEST_F(Device, B6_each_symbol_has_its_version) {
       {"efadv_get_max_rq_depth", "EFA_1.5", 63},   {"efadv_qp_from_ibv_qp_ex", "EFA_1.6", 64},
       {"efadv_create_comp_cntr", "EFA_1.7", 65},
   };
-  for (const auto& symbol : symbols)
-    EXPECT_EQ(versioned(symbol.name, symbol.node) != nullptr, level() >= symbol.release)
+  for (const auto& symbol : symbols) {
+    // Completion counters are types of libibverbs 65: no program for an older one can name them.
+    const bool there = level() >= symbol.release &&
+                       (symbol.release < 65 || libibverbs_release() >= symbol.release);
+    EXPECT_EQ(versioned(symbol.name, symbol.node) != nullptr, there)
         << symbol.name << "@" << symbol.node;
+  }
 }
 
 }  // namespace

@@ -42,9 +42,9 @@ std::set<std::string> mapped_files(const std::string& name) {
   return found;
 }
 
-/// The newest version node that the library has tells its release (B6).
+/// Ours has a function of its own; else the newest version node tells the release (B6).
 Library recognised() {
-  if (versioned("efadv_create_comp_cntr", "EFA_1.7") != nullptr) return Library::kOurs;
+  if (versioned("efa_vendor_err_str", "EFA_OPEN_1.0") != nullptr) return Library::kOurs;
   if (versioned("efadv_query_mr", "EFA_1.3") != nullptr &&
       versioned("efadv_query_cq", "EFA_1.4") == nullptr)
     return Library::kStock56;
