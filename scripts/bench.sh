@@ -4,6 +4,7 @@
 # Usage: bench.sh [--job]            all benchmarks, those of the driver last
 #        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
 #        bench.sh instructions [OPTION...]  of each verbs operation (tests/bench/instructions/verbs_instructions.py)
+#        bench.sh times [OPTION...]  of the same operations, ours and stock in turns (tests/bench/verbs_times.py)
 #        bench.sh perftest [OPTION...]      over the stock libefa and ours (tests/bench/perftest_bench.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
 #
@@ -12,7 +13,7 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | perftest | driver) part=$1 && shift ;; esac
+case ${1:-} in native | instructions | times | perftest | driver) part=$1 && shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -32,6 +33,16 @@ instructions_part() {
 		--program "$build/default/tests/bench/instructions/verbs_instructions" \
 		--emulator "$build/default/tools/emulator/efa-emu" \
 		--library stock --library "ours=$build/default/userspace/lib" "$@"
+}
+
+times_part() {
+	scripts/install-deps.sh build test
+	step "Build in build/default"
+	build_tree default "efa-emu efa_provider verbs_instructions"
+	step "Times of the verbs operations, over the stock libefa and ours in turns"
+	python3 tests/bench/verbs_times.py --emulator "$build/default/tools/emulator/efa-emu" \
+		--program "$build/default/tests/bench/instructions/verbs_instructions" \
+		--ours "$build/default/userspace/lib" "$@"
 }
 
 perftest_part() {
@@ -75,7 +86,8 @@ driver_part() {
 case $part in
 native) native_part "$@" ;;
 instructions) instructions_part "$@" ;;
+times) times_part "$@" ;;
 perftest) perftest_part "$@" ;;
 driver) driver_part "$@" ;;
-all) native_part "$@" && instructions_part && driver_part ;;
+all) native_part "$@" && instructions_part && times_part && perftest_part && driver_part ;;
 esac

@@ -15,15 +15,14 @@ emulator's share of each message is the same on both sides and much larger than 
 library shows as a small difference.
 """
 import argparse
-import math
 import os
 import re
 import socket
-import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
 
+from ratio import FEWEST, Ratio
 from table import Table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -55,7 +54,7 @@ def parse_arguments():
     parser.add_argument("--newer-ours", metavar="FOLDER",
                         help="has our libefa.so.1 for rdma-core 56.1; without it no ib_write_bw")
     parser.add_argument("--peers", default=f"{ROOT}/build/peers", help="made by build-peers.sh (build/peers)")
-    parser.add_argument("--rounds", type=int, default=21, help="at least 6 (21)")
+    parser.add_argument("--rounds", type=int, default=21, help=f"at least {FEWEST} (21)")
     parser.add_argument("--only", metavar="TOOL", help="one of " + ", ".join(t.name for t in TOOLS))
     return parser.parse_args()
 
@@ -116,31 +115,17 @@ def compare(tool, options):
     return samples
 
 
-def interval(ratios):
-    """Where the median is with 95 % confidence, whatever the distribution: by order statistics."""
-    rounds, tail, cut = len(ratios), 0.0, 0
-    while (tail := tail + math.comb(rounds, cut) / 2 ** rounds) <= 0.025:
-        cut += 1
-    ratios = sorted(ratios)
-    return ratios[cut - 1], ratios[rounds - cut]
-
-
 def add_row(table, tool, samples):
-    medians = {side: statistics.median(values) for side, values in samples.items()}
-    low, high = interval([ours / stock for ours, stock in zip(samples["ours"], samples["stock"])])
-    good = None
-    if low > 1 or high < 1:
-        good = (high < 1) == tool.lower_is_better
-    table.row(f"{tool.name}, {tool.title}: ours / stock",
-              f"{medians['ours']:g} / {medians['stock']:g} {tool.unit} = "
-              f"{medians['ours'] / medians['stock']:.2f} ({low:.2f} - {high:.2f})",
-              "<= 1" if tool.lower_is_better else ">= 1", good)
+    ratio = Ratio(samples["ours"], samples["stock"])
+    table.row(f"{tool.name}, {tool.title}: ours / stock", f"{ratio} {tool.unit}",
+              "<= 1" if tool.lower_is_better else ">= 1",
+              ratio.at_most(1) if tool.lower_is_better else ratio.at_least(1))
 
 
 def main():
     options = parse_arguments()
-    if options.rounds < 6:
-        sys.exit("perftest_bench: --rounds: 6 are the fewest that a ratio can be judged by")
+    if options.rounds < FEWEST:
+        sys.exit(f"perftest_bench: --rounds: {FEWEST} are the fewest that a ratio can be judged by")
     table = Table()
     for tool in TOOLS:
         if options.only not in (None, tool.name):

@@ -5,15 +5,21 @@
 ///
 /// MODE is locked or single-threaded. Callgrind writes one file for each dump, labelled KEY/real or
 /// KEY/null; standard output says in lines of "word value..." what was counted and which library it
-/// was. verbs_instructions.py makes the table of it.
+/// was. verbs_instructions.py makes the table of it. Without callgrind the lines "ticks KEY" mean
+/// something: verbs_times.py compares those of two libraries.
 #include <valgrind/callgrind.h>
+#include <x86intrin.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "loopback.hpp"
 #include "nulls.hpp"
@@ -27,6 +33,17 @@ using namespace efa::bench;
 constexpr unsigned kOperations = 20'000;
 constexpr unsigned kRound = 160;
 static_assert(kOperations % kRound == 0 && kRound % kBatch == 0 && kRound < kDepth);
+
+/// Of the time stamp counter, for each round of calls.
+using Ticks = std::vector<std::uint64_t>;
+
+/// Reads the time stamp counter when all that was executed before is done.
+std::uint64_t now() {
+  _mm_lfence();
+  const std::uint64_t ticks = __rdtsc();
+  _mm_lfence();
+  return ticks;
+}
 
 void run_calls(const Row& row, Target& target, unsigned operations, int expected) {
   for (unsigned done = 0; done < operations; done += row.operations) {
@@ -76,9 +93,11 @@ void after(const Row& row, Loopback& loopback) {
   }
 }
 
-void round(const Row& row, Loopback& loopback, Target& target) {
+void round(const Row& row, Loopback& loopback, Target& target, Ticks& ticks) {
   before(row, loopback);
+  const std::uint64_t start = now();
   run_calls(row, target, kRound, row.expected);
+  ticks.push_back(now() - start);
   after(row, loopback);
 }
 
@@ -125,6 +144,13 @@ void count_null(const Row& row, NullVerbs& nulls) {
   dump(row, "null");
 }
 
+/// Ticks of one operation in the median round, with the loop's share.
+void print_ticks(const Row& row, Ticks& ticks) {
+  const auto middle = ticks.begin() + static_cast<std::ptrdiff_t>(ticks.size() / 2);
+  std::nth_element(ticks.begin(), middle, ticks.end());
+  std::printf("ticks %s %.1f\n", row.key, static_cast<double>(*middle) / kRound);
+}
+
 void count_row(const Row& row, bool single_threaded) {
   std::string refusal;
   const auto loopback = Loopback::create({single_threaded, row.extended_cq, row.send_ops}, refusal);
@@ -134,13 +160,16 @@ void count_row(const Row& row, bool single_threaded) {
   }
   Target target = target_of(row, *loopback);
   target.prepare();
-  round(row, *loopback, target);  // the dynamic linker binds functions in the first calls
+  Ticks ticks;
+  round(row, *loopback, target, ticks);  // the dynamic linker binds functions in the first calls
+  ticks.clear();
   CALLGRIND_ZERO_STATS;
-  for (unsigned done = 0; done < kOperations; done += kRound) round(row, *loopback, target);
+  for (unsigned done = 0; done < kOperations; done += kRound) round(row, *loopback, target, ticks);
   dump(row, "real");
   NullVerbs nulls;
   count_null(row, nulls);
   print_counted(row);
+  print_ticks(row, ticks);
 }
 
 /// A function of which everything is known is counted like the others.
