@@ -122,16 +122,15 @@ template <WqeSize kSize, RequestIds kIds, Payload kPayload>
   auto* slot = reinterpret_cast<std::uint64_t*>(sq.ring + std::size_t{place} *
                                                               static_cast<std::size_t>(kSize));
   std::uint64_t word0 = sq.first_word;
-  std::uint64_t length;
   if constexpr (kPayload == Payload::kInline) {
-    length = put_inline<kSize>(sq, slot + kMetaWords, wr);
-    if (length > sq.max_inline) [[unlikely]]
+    const std::uint64_t bytes = put_inline<kSize>(sq, slot + kMetaWords, wr);
+    if (bytes > sq.max_inline) [[unlikely]]
       return false;
-    word0 |= meta::kInline;
+    word0 |= meta::kInline | in_word(meta::kLength, bytes);
   } else {
-    length = put_segments<kSize>(sq, slot + kMetaWords, wr);
-    if (length > sq.max_sge) [[unlikely]]
+    if (!put_segments<kSize>(sq, slot + kMetaWords, wr)) [[unlikely]]
       return false;
+    word0 |= in_word(meta::kLength, static_cast<std::uint16_t>(wr.num_sge));
   }
   std::uint64_t word1 = in_word(meta::kAh, Ah::of(wr.wr.ud.ah).number);
   if (wr.opcode & 1) {
