@@ -71,7 +71,7 @@ ibv_qp* create_qp(ibv_context* context, ibv_pd* pd, ibv_cq* send_cq, ibv_cq* rec
   efa.driver_qp_type = spec.driver_qp_type;
   efa.flags = spec.flags;
   efa.sl = spec.sl;
-  efa.reserved[0] = spec.reserved;
+  std::memset(&efa.reserved, spec.reserved, sizeof(efa.reserved));
   efa.wr_flags = spec.wr_flags;
   ibv_qp* qp = srd ? efadv_create_qp_ex(context, &attr, &efa, spec.inlen)
                    : ibv_create_qp_ex(context, &attr);
