@@ -103,6 +103,7 @@ template <Threads kThreads>
 /// below, which so needs no calls and hence few registers.
 template <Threads kThreads, Rings kRings, RequestIds kIds>
 [[gnu::noinline]] int poll_rest(Cq& cq, int count, ibv_wc* wc, int polled) {
+  const std::uint32_t before = cq.consumed;
   while (polled < count) {
     std::uint64_t word0;
     const std::uint64_t* entry = next_entry<kRings>(cq, word0);
@@ -119,7 +120,11 @@ template <Threads kThreads, Rings kRings, RequestIds kIds>
                              completion.opcode, word0, load_device(entry + 1));
     }
   }
-  finish<kThreads>(cq);
+  if (polled == 0 && cq.consumed == before) {
+    leave<kThreads>(cq.lock);  // nothing that the device does not know yet (V69)
+  } else {
+    finish<kThreads>(cq);
+  }
   return polled;
 }
 
