@@ -191,7 +191,7 @@ void wr_set_inline_data(ibv_qp_ex* base, void* data, std::size_t bytes) {
   if (bytes > qp.sq.max_inline) [[unlikely]] {
     return fail(qp, EINVAL, "inline data is longer than max_inline_data of the queue pair");
   }
-  copy_inline(to, data, bytes);
+  copy_inline<EFA_INLINE_128>(to, data, bytes);
   end_inline(qp.sq, bytes);
 }
 
@@ -205,7 +205,7 @@ void wr_set_inline_data_list(ibv_qp_ex* base, std::size_t count, const ibv_data_
     if (list[i].length > qp.sq.max_inline - total) [[unlikely]] {
       return fail(qp, EINVAL, "inline data is longer than max_inline_data of the queue pair");
     }
-    copy_inline(to + total, list[i].addr, list[i].length);
+    copy_inline<EFA_INLINE_128>(to + total, list[i].addr, list[i].length);
     total += list[i].length;
   }
   end_inline(qp.sq, total);

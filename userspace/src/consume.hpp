@@ -37,7 +37,6 @@ template <Rings kRings>
   const std::uint64_t* entry = cq.first.next;
   if (!is_new(entry, cq.first.phase, word0)) return nullptr;
   advance(cq.first);
-  ++cq.consumed;
   return entry;
 }
 

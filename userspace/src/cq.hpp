@@ -133,7 +133,7 @@ struct Cq {
   // The entry of the session of ibv_start_poll. A copy: the ring is the device's.
   alignas(kCacheLine) std::uint64_t entry[cqe::kWords]{};
   std::uint8_t opcode = 0;
-  bool session_consumed = false;
+  std::uint32_t session_read = 0;
 
   std::uint32_t entries = 0;  // of each ring
   Threads threads = Threads::kShared;
@@ -143,12 +143,6 @@ struct Cq {
   Mapping doorbell_page;
 
   Context& context() { return Context::of(verbs.cq.context); }
-  /// Of a single ring: `count` entries are read, `next` is the first that is not.
-  void move_to(const std::uint64_t* next, int count) {
-    first.next = next;
-    consumed += static_cast<std::uint32_t>(count);
-  }
-
   SubCq* sub_cqs() { return sub_cq_count == 1 ? &first : more.get(); }
 
   static Cq& of(ibv_cq* cq) { return *reinterpret_cast<Cq*>(cq); }
@@ -160,6 +154,12 @@ struct Cq {
     std::uint32_t value = efa_cq_doorbell_set_consumer_index(0, consumed);
     value = efa_cq_doorbell_set_cmd_sn(value, event_count);
     store_device(doorbell, efa_cq_doorbell_set_arm(value, arm));
+  }
+
+  /// After reading `entries` of any ring.
+  void report_read(std::uint32_t entries) {
+    consumed += entries;
+    ring_doorbell(false);
   }
 };
 

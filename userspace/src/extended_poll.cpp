@@ -17,7 +17,7 @@ template <Rings kRings, RequestIds kIds>
   for (;;) {
     const std::uint64_t* entry = next_entry<kRings>(cq, word0);
     if (entry == nullptr) return ENOENT;
-    cq.session_consumed = true;
+    ++cq.session_read;
     cq.entry[0] = word0;
     for (std::size_t i = 1; i < cqe::kWords; ++i) cq.entry[i] = load_device(entry + i);
     Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
@@ -40,7 +40,7 @@ template <Rings kRings, RequestIds kIds>
 
 template <Threads kThreads>
 void finish(Cq& cq) {
-  if (cq.session_consumed && cq.doorbell != nullptr) cq.ring_doorbell(false);
+  if (cq.doorbell != nullptr && cq.session_read != 0) cq.report_read(cq.session_read);
   if constexpr (kThreads == Threads::kShared) cq.lock.unlock();
 }
 
@@ -50,7 +50,7 @@ int start_poll(ibv_cq_ex* base, ibv_poll_cq_attr* attr) {
   if (attr->comp_mask != 0) [[unlikely]]
     return EINVAL;
   if constexpr (kThreads == Threads::kShared) cq.lock.lock();
-  cq.session_consumed = false;
+  cq.session_read = 0;
   const int error = move_on<kRings, kIds>(cq);
   if (error != 0) finish<kThreads>(cq);  // there will be no ibv_end_poll
   return error;

@@ -19,13 +19,14 @@ inline void copy_ends(std::byte* to, const std::byte* from, std::size_t bytes) {
   std::memcpy(to + bytes - sizeof(Word), &tail, sizeof(Word));
 }
 
-/// Reads and writes exactly `bytes` bytes.
+/// Reads and writes exactly `bytes` bytes, which are at most kMost.
+template <std::size_t kMost>
 inline void copy_inline(std::byte* to, const void* source, std::size_t bytes) {
   struct Chunk {
     std::uint64_t low, high;
   };
   auto from = static_cast<const std::byte*>(source);
-  while (bytes > 2 * sizeof(Chunk)) {
+  while (kMost > 2 * sizeof(Chunk) && bytes > 2 * sizeof(Chunk)) {
     std::memcpy(to, from, sizeof(Chunk));
     to += sizeof(Chunk);
     from += sizeof(Chunk);

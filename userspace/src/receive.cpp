@@ -67,8 +67,7 @@ constexpr std::uint32_t lkey_bits(std::uint32_t lkey) {
 template <Threads kThreads>
 [[gnu::always_inline]] inline void announce(ReceiveQueue& rq, std::uint32_t posted) {
   rq.work.set_posted(posted);
-  if (rq.doorbell != nullptr) [[likely]]
-    rq.ring_doorbell();
+  rq.ring_doorbell();
   leave<kThreads>(rq.lock);
 }
 
@@ -88,7 +87,11 @@ template <Threads kThreads>
     write_list(rq, *wr, remember(rq, posted++, *wr));
     if (trace::post_recv_watched()) trace::fire_post_recv(qp, wr->wr_id, wr->num_sge);
   }
-  announce<kThreads>(rq, posted);
+  if (rq.doorbell != nullptr) {
+    announce<kThreads>(rq, posted);
+  } else {  // a queue pair without receive queue
+    leave<kThreads>(rq.lock);
+  }
   return error;
 }
 
@@ -107,14 +110,14 @@ int post_recv_as(ibv_qp* base, ibv_recv_wr* wr, ibv_recv_wr** bad) {
   std::uint32_t posted = rq.work.posted();
   if (trace::post_recv_watched()) [[unlikely]]
     return post_rest<kThreads>(qp, wr, bad, posted);
-  if (rq.max_sge == 0) [[unlikely]]
-    return post_rest<kThreads>(qp, wr, bad, posted);
-  for (; wr != nullptr; wr = wr->next) {
-    if (!rq.work.has_room(posted) || wr->num_sge != 1) [[unlikely]] {
+  // A queue without segments has no room either.
+  do {
+    if (wr == nullptr || !rq.work.has_room(posted) || wr->num_sge != 1) [[unlikely]] {
       return post_rest<kThreads>(qp, wr, bad, posted);
     }
     post_single(rq, posted++, *wr);
-  }
+    wr = wr->next;
+  } while (wr != nullptr);
   announce<kThreads>(rq, posted);
   return 0;
 }

@@ -46,36 +46,40 @@ static_assert(kPayloadBytes<WqeSize::k128> >= EFA_INLINE_128);
 }
 
 /// @returns the bytes gathered, or more than `limit` when they do not fit
+template <std::size_t kMost>
 inline std::size_t gather(std::byte* to, const ibv_send_wr& wr, std::size_t limit) {
   std::size_t total = 0;
   for (int i = 0; i < wr.num_sge; ++i) {
     const ibv_sge& sge = wr.sg_list[i];
     if (sge.length > limit - total) return limit + 1;
-    copy_inline(to + total, reinterpret_cast<const void*>(sge.addr), sge.length);
+    copy_inline<kMost>(to + total, reinterpret_cast<const void*>(sge.addr), sge.length);
     total += sge.length;
   }
   return total;
 }
 
-enum class Payload { kSegments, kInline };
+/// The hot loops know segments, and inline data in one piece; anything else is gathered.
+enum class Payload { kSegments, kInline, kGathered };
 
-/// Writes the payload of an inline send. @returns its length in bytes, or more than the limit
-template <WqeSize kSize>
-[[gnu::always_inline]] inline std::uint64_t put_inline(SendQueue& sq, std::uint64_t* slot,
-                                                       const ibv_send_wr& wr) {
+/// Writes the payload of an inline send.
+/// @param bytes  out: its length
+/// @returns false if it is too long, or in more pieces than `kPayload` allows
+template <WqeSize kSize, Payload kPayload>
+[[gnu::always_inline]] inline bool put_inline(SendQueue& sq, std::uint64_t* slot,
+                                              const ibv_send_wr& wr, std::uint64_t& bytes) {
   alignas(16) std::byte data[kPayloadBytes<kSize>]{};
-  std::uint64_t length;
-  if (wr.num_sge == 1) [[likely]] {
-    length = wr.sg_list->length;
-    if (length > sq.max_inline) [[unlikely]]
-      return length;
-    copy_inline(data, reinterpret_cast<const void*>(wr.sg_list->addr), length);
+  if constexpr (kPayload == Payload::kInline) {
+    if (wr.num_sge != 1) return false;
+    bytes = wr.sg_list->length;
+    if (bytes > sq.max_inline) [[unlikely]]
+      return false;
+    copy_inline<sizeof(data)>(data, reinterpret_cast<const void*>(wr.sg_list->addr), bytes);
   } else {
-    length = gather(data, wr, sq.max_inline);
-    if (length > sq.max_inline) return length;
+    bytes = gather<sizeof(data)>(data, wr, sq.max_inline);
+    if (bytes > sq.max_inline) return false;
   }
   copy_to_device<sizeof(data)>(slot, data);
-  return length;
+  return true;
 }
 
 /// Writes the words of up to two segments, and zeros up to the end of the WQE: whole WQEs leave the
@@ -113,7 +117,7 @@ template <WqeSize kSize, RequestIds kIds, Payload kPayload>
   // SEND and SEND_WITH_IMM differ in one bit; completions are never moderated (I2.1).
   static_assert((IBV_WR_SEND_WITH_IMM ^ IBV_WR_SEND) == 1);
   constexpr std::uint32_t kFlags =
-      IBV_SEND_SIGNALED | (kPayload == Payload::kInline ? std::uint32_t{IBV_SEND_INLINE} : 0);
+      IBV_SEND_SIGNALED | (kPayload == Payload::kSegments ? 0 : std::uint32_t{IBV_SEND_INLINE});
   if ((wr.opcode & ~1U) != IBV_WR_SEND || (wr.send_flags | sq.implied_flags) != kFlags)
       [[unlikely]] {
     return false;
@@ -122,15 +126,15 @@ template <WqeSize kSize, RequestIds kIds, Payload kPayload>
   auto* slot = reinterpret_cast<std::uint64_t*>(sq.ring + std::size_t{place} *
                                                               static_cast<std::size_t>(kSize));
   std::uint64_t word0 = sq.first_word;
-  if constexpr (kPayload == Payload::kInline) {
-    const std::uint64_t bytes = put_inline<kSize>(sq, slot + kMetaWords, wr);
-    if (bytes > sq.max_inline) [[unlikely]]
-      return false;
-    word0 |= meta::kInline | in_word(meta::kLength, bytes);
-  } else {
+  if constexpr (kPayload == Payload::kSegments) {
     if (!put_segments<kSize>(sq, slot + kMetaWords, wr)) [[unlikely]]
       return false;
     word0 |= in_word(meta::kLength, static_cast<std::uint16_t>(wr.num_sge));
+  } else {
+    std::uint64_t bytes;
+    if (!put_inline<kSize, kPayload>(sq, slot + kMetaWords, wr, bytes)) [[unlikely]]
+      return false;
+    word0 |= meta::kInline | in_word(meta::kLength, bytes);
   }
   std::uint64_t word1 = in_word(meta::kAh, Ah::of(wr.wr.ud.ah).number);
   if (wr.opcode & 1) {
@@ -155,7 +159,7 @@ template <WqeSize kSize, RequestIds kIds, Payload kPayload>
 template <WqeSize kSize, RequestIds kIds>
 bool post_either(SendQueue& sq, std::uint32_t posted, const ibv_send_wr& wr) {
   return wr.send_flags & IBV_SEND_INLINE
-             ? post_one<kSize, kIds, Payload::kInline>(sq, posted, wr)
+             ? post_one<kSize, kIds, Payload::kGathered>(sq, posted, wr)
              : post_one<kSize, kIds, Payload::kSegments>(sq, posted, wr);
 }
 

@@ -7,9 +7,13 @@
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
 extern "C" {
-[[gnu::section(".probes")]] volatile unsigned short rdma_core_efa_post_send_semaphore = 0;
-[[gnu::section(".probes")]] volatile unsigned short rdma_core_efa_post_recv_semaphore = 0;
-[[gnu::section(".probes")]] volatile unsigned short rdma_core_efa_process_completion_semaphore = 0;
+[[gnu::section(".probes"),
+  gnu::visibility("hidden")]] volatile unsigned short rdma_core_efa_post_send_semaphore = 0;
+[[gnu::section(".probes"),
+  gnu::visibility("hidden")]] volatile unsigned short rdma_core_efa_post_recv_semaphore = 0;
+[[gnu::section(".probes"),
+  gnu::visibility("hidden")]] volatile unsigned short rdma_core_efa_process_completion_semaphore =
+    0;
 }
 #define EFA_PROBE4(name, a, b, c, d) DTRACE_PROBE4(rdma_core_efa, name, a, b, c, d)
 #define EFA_PROBE7(name, a, b, c, d, e, f, g) \

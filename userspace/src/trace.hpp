@@ -13,9 +13,10 @@
 #if EFA_USDT
 // The semaphores are counted up by whoever watches, in this process' memory.
 extern "C" {
-extern volatile unsigned short rdma_core_efa_post_send_semaphore;
-extern volatile unsigned short rdma_core_efa_post_recv_semaphore;
-extern volatile unsigned short rdma_core_efa_process_completion_semaphore;
+[[gnu::visibility("hidden")]] extern volatile unsigned short rdma_core_efa_post_send_semaphore;
+[[gnu::visibility("hidden")]] extern volatile unsigned short rdma_core_efa_post_recv_semaphore;
+[[gnu::visibility(
+    "hidden")]] extern volatile unsigned short rdma_core_efa_process_completion_semaphore;
 }
 #endif
 
