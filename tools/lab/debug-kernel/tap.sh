@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage, in a guest: tap.sh PROGRAM...
+# Usage, in a guest: tap.sh PROGRAM...     (programs that have allocations fail)
 #
 # Runs programs that print TAP, one after the other, then looks for leaks (leaks.sh). A program that ends
 # badly, or prints fewer results than it planned, counts as a failure. The last line is 'N passed, N failed'.
@@ -33,7 +33,7 @@ for program in "$@"; do
 	status=${PIPESTATUS[0]}
 	tally "$name" "$status" "$output"
 done
-"$here/leaks.sh" "$processes" || fail "kmemleak found unreferenced memory"
+"$here/leaks.sh" "$processes" faults || fail "kmemleak found unreferenced memory"
 rm -f "$output" "$processes"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -31,7 +31,7 @@ for _ in {1..30}; do timeout 9 true; done
 expect 1 'copy_process' 'a task that ib_core keeps is found'
 expect 0 'kept by ib_core' 'a task that ib_core keeps is forgiven to the process that is named' "$processes"
 "$here/noted.sh" "$processes" insmod "$lost"
-expect 1 'comm "insmod"' 'other memory is not forgiven, not even to such a process' "$processes"
+expect 1 'comm "insmod"' 'other memory is not forgiven, not even to such a process' "$processes" faults
 rm -f "$processes"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
