@@ -82,7 +82,7 @@ echo "$kernel"
 mkdir -p "$place"
 step "Driver and test programs"
 build_modules
-build_tree default all
+build_tree default "efa-emu kselftest fail_nth_verbs fail_nth_probe"
 
 for part in "$@"; do
 	case $part in
