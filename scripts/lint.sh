@@ -4,7 +4,7 @@
 # Usage: lint.sh          everything is only checked
 #        lint.sh format   clang-format changes the files
 #
-# clang-format, clang-tidy over the emulator, shellcheck, Python syntax, SPDX lines.
+# clang-format, clang-tidy over the emulator and the providers, shellcheck, Python syntax, SPDX lines.
 set -uo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root" || exit 1
@@ -57,9 +57,9 @@ step "Python syntax"
 PYTHONPYCACHEPREFIX=$build/pycache python3 -m py_compile $(files '*.py')
 verdict $?
 
-step "clang-tidy over tools/emulator"
-build_tree default efa_emu_base
-files 'tools/emulator/*.cpp' | xargs -r -n 4 -P "$(nproc)" clang-tidy -p "$build/default" --quiet \
+step "clang-tidy over tools/emulator, userspace and provider"
+build_tree default "efa_emu_base efa_provider"
+files 'tools/emulator/*.cpp' 'userspace/*.cpp' 'provider/*.cpp' | xargs -r -n 4 -P "$(nproc)" clang-tidy -p "$build/default" --quiet \
 	--warnings-as-errors='*' 2>/dev/null
 verdict $?
 

@@ -112,7 +112,7 @@ void free_context(ibv_context* base) {
   Context& context = Context::of(base);
   context.qps.~QpTable();
   ibv::verbs_uninit_context(&context.verbs);
-  std::free(&context);
+  Free{}(&context);
 }
 
 /// V6: fills in what only this library knows: how many send WQEs fit into device memory.

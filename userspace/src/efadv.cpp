@@ -81,7 +81,7 @@ ibv_cq_ex* efadv_create_cq(ibv_context* base, ibv_cq_init_attr_ex* attr,
                            efadv_cq_init_attr* efa_attr, std::uint32_t inlen) {
   if (!is_efa(base)) return failed<ibv_cq_ex>(EOPNOTSUPP);
   Context& context = Context::of(base);
-  efadv_cq_init_attr efa;
+  efadv_cq_init_attr efa{};
   if (read_extensible(efa, efa_attr, inlen, EFA_THROUGH(efadv_cq_init_attr, wc_flags)) != 0 ||
       efa.comp_mask != 0) {
     return failed<ibv_cq_ex>(
@@ -132,7 +132,7 @@ ibv_qp* efadv_create_qp_ex(ibv_context* base, ibv_qp_init_attr_ex* attr,
                            efadv_qp_init_attr* efa_attr, std::uint32_t inlen) {
   if (!is_efa(base)) return failed<ibv_qp>(EOPNOTSUPP);
   Context& context = Context::of(base);
-  efadv_qp_init_attr efa;
+  efadv_qp_init_attr efa{};
   if (read_extensible(efa, efa_attr, inlen, EFA_THROUGH(efadv_qp_init_attr, driver_qp_type)) != 0 ||
       efa.comp_mask != 0 || efa.reserved != 0) {
     return failed<ibv_qp>(

@@ -12,6 +12,7 @@ namespace {
 void log(const Context& context, ibv::LogLevel level, const char* format, std::va_list arguments) {
   const int saved = errno;
   char line[512];
+  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): our callers start it
   std::vsnprintf(line, sizeof(line), format, arguments);
   ibv::__verbs_log(const_cast<verbs_context*>(&context.verbs), level, "%s: %s\n",
                    context.verbs.context.device->name, line);

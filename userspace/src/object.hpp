@@ -3,7 +3,9 @@
 /// it fills in itself it expects to be zero.
 #pragma once
 
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -44,6 +46,14 @@ template <class T>
 Array<T> make_array(std::size_t count) {
   static_assert(std::is_trivial_v<T>);
   return Array<T>(static_cast<T*>(std::calloc(count, sizeof(T))));
+}
+
+/// @returns zeroed memory that begins at a page, or null.
+inline Array<std::byte> make_pages(std::size_t page, std::size_t bytes) {
+  const std::size_t size = (bytes + page - 1) / page * page;
+  Array<std::byte> pages(static_cast<std::byte*>(std::aligned_alloc(page, size)));
+  if (pages != nullptr) std::memset(pages.get(), 0, size);
+  return pages;
 }
 
 }  // namespace efa

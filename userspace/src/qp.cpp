@@ -100,11 +100,9 @@ int set_up_send(Context& context, Qp& qp, const ibv_qp_init_attr_ex& attr, const
   sq.implied_flags = attr.sq_sig_all ? IBV_SEND_SIGNALED : 0;
   sq.inline_write = options.inline_write;
   if (!options.builder) return 0;
-  sq.staging_memory.reset(
-      static_cast<std::byte*>(std::aligned_alloc(page_size(), page_align(bytes))));
+  sq.staging_memory = make_pages(page_size(), bytes);
   if (sq.staging_memory == nullptr) return ENOMEM;
   sq.staging = sq.staging_memory.get();
-  std::memset(sq.staging, 0, bytes);
   return 0;
 }
 

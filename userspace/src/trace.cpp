@@ -4,7 +4,7 @@
 #include "cq.hpp"
 
 #if EFA_USDT
-#define _SDT_HAS_SEMAPHORES 1
+#define _SDT_HAS_SEMAPHORES 1  // NOLINT(bugprone-reserved-identifier): the header's name
 #include <sys/sdt.h>
 extern "C" {
 [[gnu::section(".probes"),
