@@ -26,18 +26,35 @@ static int compare_peer(struct rb_node *peer, const struct rb_node *node)
 	return compare_gid(rb_entry(peer, struct efa_ah_peer, node)->gid, node);
 }
 
+/* One is kept: who makes and drops handles in turn allocates nothing. */
+static struct efa_ah_peer *alloc_peer(struct efa_pd *pd)
+{
+	struct efa_ah_peer *peer = pd->ah_spare;
+
+	pd->ah_spare = NULL;
+	return peer ?: kmalloc(sizeof(*peer), GFP_KERNEL);
+}
+
+static void free_peer(struct efa_pd *pd, struct efa_ah_peer *peer)
+{
+	if (pd->ah_spare)
+		kfree(peer);
+	else
+		pd->ah_spare = peer;
+}
+
 static struct efa_ah_peer *new_peer(struct efa_dev *dev, struct efa_pd *pd, const u8 *gid)
 {
 	struct efa_ah_peer *peer;
 	int err;
 
-	peer = kmalloc(sizeof(*peer), GFP_KERNEL);
+	peer = alloc_peer(pd);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 
 	err = efa_cmd_create_ah(dev, pd->pdn, gid, &peer->ahn);
 	if (err) {
-		kfree(peer);
+		free_peer(pd, peer);
 		return ERR_PTR(err);
 	}
 	memcpy(peer->gid, gid, EFA_GID_SIZE);
@@ -63,7 +80,7 @@ static struct efa_ah_peer *get_peer(struct efa_dev *dev, struct efa_pd *pd, cons
 static void forget_peer(struct efa_pd *pd, struct efa_ah_peer *peer)
 {
 	rb_erase(&peer->node, &pd->ah_peers);
-	kfree(peer);
+	free_peer(pd, peer);
 }
 
 /*
@@ -91,6 +108,8 @@ void efa_ah_forget(struct efa_pd *pd)
 
 	while ((node = rb_first(&pd->ah_peers)))
 		forget_peer(pd, rb_entry(node, struct efa_ah_peer, node));
+	kfree(pd->ah_spare);
+	pd->ah_spare = NULL;
 }
 
 int efa_create_ah(struct ib_ah *ib, struct rdma_ah_init_attr *attr, struct ib_udata *udata)

@@ -115,7 +115,7 @@ static int efa_mgmt_irq_request(struct efa_dev *dev)
 			dev->mgmt_irq_name, err);
 		return err;
 	}
-	irq_update_affinity_hint(dev->mgmt_irq, cpumask_of(cpumask_first(cpu_online_mask)));
+	irq_update_affinity_hint(dev->mgmt_irq, cpumask_of(cpumask_local_spread(0, NUMA_NO_NODE)));
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 /* An answer normally comes within microseconds; after this the CPU is given away. */
 #define EFA_MMIO_SPIN_US 100
 
+/* Before the first read, and after each reset, comes efa_mmio_program(). */
 int efa_mmio_init(struct efa_dev *dev)
 {
 	struct efa_mmio *mmio = &dev->mmio;
@@ -29,7 +30,6 @@ int efa_mmio_init(struct efa_dev *dev)
 	mutex_init(&mmio->lock);
 	mmio->seq = 0;
 	mmio->timeout_us = EFA_READLESS_TIMEOUT_US;
-	efa_mmio_program(dev);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ int efa_alloc_pd(struct ib_pd *ib, struct ib_udata *udata)
 
 	mutex_init(&pd->ah_lock);
 	pd->ah_peers = RB_ROOT;
+	pd->ah_spare = NULL;
 	resp.pdn = pd->pdn;
 	err = ib_respond_udata(udata, resp);
 	if (err)

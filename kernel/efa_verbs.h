@@ -25,6 +25,8 @@ struct efa_ibdev {
 	struct efa_dev *dev;
 };
 
+struct efa_ah_peer;
+
 struct efa_ucontext {
 	struct ib_ucontext ib;
 	u16 uarn;
@@ -33,8 +35,9 @@ struct efa_ucontext {
 struct efa_pd {
 	struct ib_pd ib;
 	u16 pdn;
-	struct mutex ah_lock; /* the tree, the counts in it and its admin commands */
+	struct mutex ah_lock; /* the tree, the counts in it, the spare and its admin commands */
 	struct rb_root ah_peers; /* struct efa_ah_peer by GID */
+	struct efa_ah_peer *ah_spare; /* in no tree */
 };
 
 struct efa_ah {

@@ -71,7 +71,7 @@ stripped() {
 driver_part() {
 	scripts/install-deps.sh build bench kernel lab
 	step "Build in build/bench; our driver and the distribution's"
-	tree "efa-emu driver_bench"
+	tree "efa-emu driver_bench instruction_counter"
 	local source
 	source=$(scripts/fetch-linux-source.sh) || stop "no linux-source"
 	tools/lab/lab setup --kernel 6.1

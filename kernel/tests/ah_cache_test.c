@@ -13,6 +13,7 @@ struct bench {
 	struct efa_pd pd;
 };
 
+static struct bench *current_bench; /* of the test that runs */
 static unsigned int creates, destroys;
 static u8 refuse; /* opcode that is answered with RESOURCE_ALLOCATION_FAILURE */
 
@@ -46,10 +47,19 @@ static struct bench *bench_create(struct kunit *test)
 	bench->mock = mock_create_running(test, EFA_API_VERSION_AQ_V2);
 	bench->mock->answer = answer_ah;
 	init_pd(&bench->pd, 1);
+	current_bench = bench;
 	creates = 0;
 	destroys = 0;
 	refuse = 0;
 	return bench;
+}
+
+static void bench_destroy(struct kunit *test)
+{
+	if (current_bench)
+		efa_ah_forget(&current_bench->pd);
+	current_bench = NULL;
+	mock_destroy(test);
 }
 
 static struct efa_ah_peer *get(struct bench *bench, u32 number)
@@ -129,6 +139,7 @@ static void protection_domains_do_not_share(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, put(bench, mine), 0);
 	KUNIT_EXPECT_EQ(test, put(&other, theirs), 0);
 	KUNIT_EXPECT_EQ(test, destroys, 2);
+	efa_ah_forget(&other.pd);
 }
 
 static void refused_creation_leaves_nothing(struct kunit *test)
@@ -224,6 +235,6 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite efa_ah_cache_suite = {
 	.name = "efa_ah_cache",
-	.exit = mock_destroy,
+	.exit = bench_destroy,
 	.test_cases = cases,
 };

@@ -61,7 +61,10 @@ static int mmio_init(struct kunit *test)
 	mock->dev.mmio.regs = (void __iomem *)mock->regs;
 	manner = GOOD;
 	requests = 0;
-	return efa_mmio_init(&mock->dev);
+	if (efa_mmio_init(&mock->dev))
+		return -ENOMEM;
+	efa_mmio_program(&mock->dev);
+	return 0;
 }
 
 static void mmio_exit(struct kunit *test)

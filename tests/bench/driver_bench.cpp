@@ -6,6 +6,11 @@
 ///
 ///     DRIVER load MICROSECONDS
 ///     DRIVER OBJECT PER_SECOND
+///
+/// or, where instruction_counter.c measures each insmod and each creation and destruction:
+///
+///     DRIVER load
+///     DRIVER OBJECT
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -28,6 +33,7 @@ namespace {
 
 constexpr std::size_t kGibibyte = std::size_t{1} << 30, kMebibyte = 1 << 20, kPage = 4096;
 constexpr double kSlice = 0.1, kLoadLimit = 30;  // seconds
+constexpr unsigned kCycles = 100;                // that are counted in a round
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -135,28 +141,71 @@ class Bench {
   CqAnswer cq_;
 };
 
-/// One look at every kind of object under the loaded driver.
-void measure_objects(const Driver& driver, const std::uint8_t* small, const std::uint8_t* huge) {
-  Bench bench;
-  const Object objects[] = {
+/// Memory to register, of small pages and of huge ones.
+struct Buffers {
+  const std::uint8_t* small = memory(kGibibyte, 0, MADV_NOHUGEPAGE);
+  const std::uint8_t* huge = memory(kGibibyte, MAP_HUGETLB, 0);
+};
+
+std::vector<Object> objects(Bench& bench, const Buffers& buffers) {
+  return {
       {"PD", 16, [&] { bench.pd(); }},
       {"AH", 16, [&] { bench.ah(); }},
       {"CQ", 4, [&] { bench.cq(); }},
       {"QP", 4, [&] { bench.qp(); }},
-      {"MR-4KiB", 16, [&] { bench.mr(small, kPage); }},
-      {"MR-1MiB", 4, [&] { bench.mr(small, kMebibyte); }},
-      {"MR-1GiB", 1, [&] { bench.mr(small, kGibibyte); }},
-      {"MR-1GiB-huge", 1, [&] { bench.mr(huge, kGibibyte); }},
+      {"MR-4KiB", 16, [&] { bench.mr(buffers.small, kPage); }},
+      {"MR-1MiB", 4, [&] { bench.mr(buffers.small, kMebibyte); }},
+      {"MR-1GiB", 1, [&] { bench.mr(buffers.small, kGibibyte); }},
+      {"MR-1GiB-huge", 1, [&] { bench.mr(buffers.huge, kGibibyte); }},
   };
-  for (const Object& object : objects) {
+}
+
+/// One look at every kind of object under the loaded driver.
+void measure_objects(const Driver& driver, const Buffers& buffers) {
+  Bench bench;
+  for (const Object& object : objects(bench, buffers)) {
     std::printf("%s %s %.3f\n", driver.name.c_str(), object.name, per_second(object));
     std::fflush(stdout);
   }
 }
 
-int run(unsigned rounds, unsigned loads, std::vector<Driver> drivers) {
-  const std::uint8_t* small = memory(kGibibyte, 0, MADV_NOHUGEPAGE);
-  const std::uint8_t* huge = memory(kGibibyte, MAP_HUGETLB, 0);
+/// The marks of instruction_counter.c around what is counted, then its name.
+void count(const Driver& driver, const char* name, const std::function<void()>& counted) {
+  asm volatile("nopl 0x0efa0001(%%rax)" ::: "memory");
+  counted();
+  asm volatile("nopl 0x0efa0000(%%rax)" ::: "memory");
+  std::printf("%s %s\n", driver.name.c_str(), name);
+}
+
+void count_objects(const Driver& driver, const Buffers& buffers) {
+  Bench bench;
+  for (const Object& object : objects(bench, buffers)) {
+    object.cycle();
+    for (unsigned i = 0; i < (object.batch == 1 ? 3 : kCycles); ++i)
+      count(driver, object.name, object.cycle);
+  }
+}
+
+int count_instructions(unsigned rounds, unsigned loads, std::vector<Driver> drivers) {
+  const Buffers buffers;
+  for (unsigned round = 0; round < rounds; ++round) {
+    for (unsigned i = 0; i < loads; ++i)
+      for (const Driver& driver : drivers) {
+        count(driver, "load", [&] { load(driver); });
+        unload();
+      }
+    for (const Driver& driver : drivers) {
+      load(driver);
+      count_objects(driver, buffers);
+      unload();
+    }
+    std::reverse(drivers.begin(), drivers.end());
+  }
+  return 0;
+}
+
+int measure_times(unsigned rounds, unsigned loads, std::vector<Driver> drivers) {
+  const Buffers buffers;
   for (const Driver& driver : drivers) {  // the kernel's caches are warm from then on
     load(driver);
     unload();
@@ -169,7 +218,7 @@ int run(unsigned rounds, unsigned loads, std::vector<Driver> drivers) {
       }
     for (const Driver& driver : drivers) {
       load(driver);
-      measure_objects(driver, small, huge);
+      measure_objects(driver, buffers);
       unload();
     }
     std::reverse(drivers.begin(), drivers.end());  // neither is always first
@@ -181,14 +230,17 @@ int run(unsigned rounds, unsigned loads, std::vector<Driver> drivers) {
 }  // namespace efa::raw
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: driver_bench ROUNDS LOADS_PER_ROUND OURS.ko THEIRS.ko\n");
+  const std::string what = argc == 6 ? argv[1] : "";
+  if (what != "times" && what != "instructions") {
+    std::fprintf(
+        stderr,
+        "usage: driver_bench times|instructions ROUNDS LOADS_PER_ROUND OURS.ko THEIRS.ko\n");
     return 2;
   }
   try {
-    return efa::raw::run(static_cast<unsigned>(std::atoi(argv[1])),
-                         static_cast<unsigned>(std::atoi(argv[2])),
-                         {{"own", argv[3]}, {"stock", argv[4]}});
+    const auto run = what == "times" ? efa::raw::measure_times : efa::raw::count_instructions;
+    return run(static_cast<unsigned>(std::atoi(argv[2])), static_cast<unsigned>(std::atoi(argv[3])),
+               {{"own", argv[4]}, {"stock", argv[5]}});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "driver_bench: %s\n", error.what());
     return 1;
