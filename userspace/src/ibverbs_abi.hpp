@@ -299,6 +299,8 @@ void verbs_uninit_context(verbs_context* context);
 void verbs_set_ops(verbs_context* context, const ContextOps* ops);
 void verbs_init_cq(ibv_cq* cq, ibv_context* context, ibv_comp_channel* channel, void* cq_context);
 
+struct CommandBuffer;  // further attributes for a command; none are passed
+
 #if EFA_IBVERBS_RELEASE == 65
 struct FdArray;
 struct CreateCqProviderAttr;
@@ -337,7 +339,7 @@ int ibv_cmd_reg_mr(ibv_pd*, void* addr, std::size_t length, std::uint64_t hca_va
                    std::size_t resp_size);
 /// The last argument came after 44, which ignores it: always pass it, always null.
 int ibv_cmd_reg_dmabuf_mr(ibv_pd*, std::uint64_t offset, std::size_t length, std::uint64_t iova,
-                          int fd, int access, VerbsMr*, void* driver);
+                          int fd, int access, VerbsMr*, CommandBuffer* driver);
 int ibv_cmd_dereg_mr(VerbsMr*);
 int ibv_cmd_destroy_cq(ibv_cq*);
 int ibv_cmd_create_qp_ex(ibv_context*, VerbsQp*, ibv_qp_init_attr_ex*, CreateQp* cmd,

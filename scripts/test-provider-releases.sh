@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Our libefa for the rdma-core releases that Debian 12 does not have: 56.1 of trixie, 65.0 of forky.
+#
+# Usage: test-provider-releases.sh build             libibverbs in build/peers and build/peers65, libefa
+#                                                    in build/libefa56 and build/libefa65, and programs
+#        test-provider-releases.sh run RELEASE EFA_EMU OPTION... -- COMMAND...
+#                                                    COMMAND on emulated devices, over that libefa
+#
+# ctest calls both (label native, native.releases.*).
+set -euo pipefail
+. "$(dirname "$0")/steps.sh"
+cd "$root"
+
+# Where the libibverbs of a release was built in place.
+core_of() {
+	case $1 in
+	56) echo "$build/peers/rdma-core/build" ;;
+	65) echo "$build/peers65/rdma-core/build" ;;
+	*) stop "release $1 is not one of 56 and 65" ;;
+	esac
+}
+
+build_libefa() {
+	build_tree "libefa$1" efa_provider -DEFA_IBVERBS_RELEASE="$1" -DEFA_IBVERBS_ROOT="$(core_of "$1")" \
+		-DBUILD_TESTING=OFF
+}
+
+# What needs the headers of 65 to compile.
+build_release65() {
+	local core tree=$build/libefa65
+	core=$(core_of 65)
+	c++ -std=c++20 -O1 -Wall -Wextra -Werror -isystem "$core/include" -Iuserspace/include -Ikernel/hw \
+		tests/provider/releases/release65.cpp tests/native/verbs/rig.cpp \
+		-L"$tree/userspace/lib" -L"$core/lib" -Wl,-rpath-link,"$core/lib" -lefa -libverbs \
+		-lgtest_main -lgtest -o "$tree/release65"
+}
+
+case ${1:-} in
+build)
+	scripts/build-peers.sh "$build/peers"
+	scripts/build-libibverbs.sh forky "$build/peers65"
+	build_libefa 56
+	build_libefa 65
+	build_release65
+	cc -Wall -Wextra -Werror tests/provider/releases/device_list.c -libverbs -o "$build/libefa56/device_list"
+	;;
+run)
+	release=$2 emulator=$3
+	libraries=$build/libefa$release/userspace/lib
+	export EFA_TEST_LIBRARY=ours EFA_TEST_LIBRARY_DIRECTORY=$libraries
+	core=$(core_of "$release")
+	shift 3
+	options=()
+	while [ "$1" != -- ]; do options+=("$1") && shift; done
+	shift
+	exec "$emulator" run "${options[@]}" -- env LD_LIBRARY_PATH="$libraries:$core/lib" "$@"
+	;;
+*)
+	echo "usage: test-provider-releases.sh build | run RELEASE EFA_EMU OPTION... -- COMMAND..." >&2
+	exit 2
+	;;
+esac
