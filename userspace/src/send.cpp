@@ -175,11 +175,12 @@ template <Threads kThreads>
 template <Threads kThreads, WqeSize kSize, RequestIds kIds>
 [[gnu::noinline]] int post_rest(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad, std::uint32_t posted) {
   SendQueue& sq = qp.sq;
+  std::uint32_t announced = sq.work.posted();
   std::uint32_t batch = 0;
   int error = 0;
   for (; wr != nullptr; wr = wr->next) {
-    if (batch == 0) {  // what the caller wrote counts as well
-      sq.ring_doorbell(posted);
+    if (batch == 0) {
+      if (posted != announced) sq.ring_doorbell(announced = posted);  // what the caller wrote, too
       barrier_before_wc_stores();
       batch = sq.max_batch;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // What libefa declares of the private interface of libibverbs (userspace/src/ibverbs_abi.hpp,
-// uverbs_ioctl.hpp), one entry each. real.c reads the list in the words of rdma-core's headers, ours.cpp
-// in ours; abi_check.py compares what the two print. Includers define:
+// uverbs_ioctl.hpp), one entry each. real.c reads the list in the words of rdma-core's headers,
+// ours.cpp in ours; abi_check.py compares what the two print. Includers define:
 //
 //   ABI_SIZE(real, ours)                                 a structure
 //   ABI_MEMBER(real, real_member, ours, our_member)      a member: offset and size
@@ -82,7 +82,8 @@ ABI_DEVICE_OP(import_context, struct verbs_context*, (struct ibv_device*, int))
 ABI_DEVICE_OP(alloc_device, struct verbs_device*, (struct verbs_sysfs_dev*))
 ABI_DEVICE_OP(uninit_device, void, (struct verbs_device*))
 
-ABI_OP(alloc_parent_domain, struct ibv_pd*, (struct ibv_context*, struct ibv_parent_domain_init_attr*))
+ABI_OP(alloc_parent_domain, struct ibv_pd*,
+       (struct ibv_context*, struct ibv_parent_domain_init_attr*))
 ABI_OP(alloc_pd, struct ibv_pd*, (struct ibv_context*))
 ABI_OP(alloc_td, struct ibv_td*, (struct ibv_context*, struct ibv_td_init_attr*))
 ABI_OP(async_event, void, (struct ibv_context*, struct ibv_async_event*))
@@ -104,7 +105,8 @@ ABI_OP(poll_cq, int, (struct ibv_cq*, int, struct ibv_wc*))
 ABI_OP(post_recv, int, (struct ibv_qp*, struct ibv_recv_wr*, struct ibv_recv_wr**))
 ABI_OP(post_send, int, (struct ibv_qp*, struct ibv_send_wr*, struct ibv_send_wr**))
 ABI_OP(query_device_ex, int,
-       (struct ibv_context*, const struct ibv_query_device_ex_input*, struct ibv_device_attr_ex*, size_t))
+       (struct ibv_context*, const struct ibv_query_device_ex_input*, struct ibv_device_attr_ex*,
+        size_t))
 ABI_OP(query_port, int, (struct ibv_context*, uint8_t, struct ibv_port_attr*))
 ABI_OP(query_qp, int, (struct ibv_qp*, struct ibv_qp_attr*, int, struct ibv_qp_init_attr*))
 ABI_OP(query_qp_data_in_order, int, (struct ibv_qp*, enum ibv_wr_opcode, uint32_t))
@@ -120,8 +122,8 @@ ABI_FUNCTION(verbs_set_ops, void, (struct verbs_context*, const struct verbs_con
 ABI_FUNCTION(verbs_init_cq, void,
              (struct ibv_cq*, struct ibv_context*, struct ibv_comp_channel*, void*))
 ABI_FUNCTION(ibv_cmd_query_device_any, int,
-             (struct ibv_context*, const struct ibv_query_device_ex_input*, struct ibv_device_attr_ex*,
-              size_t, struct ib_uverbs_ex_query_device_resp*, size_t*))
+             (struct ibv_context*, const struct ibv_query_device_ex_input*,
+              struct ibv_device_attr_ex*, size_t, struct ib_uverbs_ex_query_device_resp*, size_t*))
 ABI_FUNCTION(ibv_cmd_query_port, int,
              (struct ibv_context*, uint8_t, struct ibv_port_attr*, struct ibv_query_port*, size_t))
 ABI_FUNCTION(ibv_cmd_alloc_pd, int,
@@ -129,19 +131,19 @@ ABI_FUNCTION(ibv_cmd_alloc_pd, int,
               struct ib_uverbs_alloc_pd_resp*, size_t))
 ABI_FUNCTION(ibv_cmd_dealloc_pd, int, (struct ibv_pd*))
 ABI_FUNCTION(ibv_cmd_reg_mr, int,
-             (struct ibv_pd*, void*, size_t, uint64_t, int, struct verbs_mr*, struct ibv_reg_mr*, size_t,
-              struct ib_uverbs_reg_mr_resp*, size_t))
+             (struct ibv_pd*, void*, size_t, uint64_t, int, struct verbs_mr*, struct ibv_reg_mr*,
+              size_t, struct ib_uverbs_reg_mr_resp*, size_t))
 ABI_FUNCTION(ibv_cmd_reg_dmabuf_mr, int,
              (struct ibv_pd*, uint64_t, size_t, uint64_t, int, int, struct verbs_mr*,
               struct ibv_command_buffer*))
 ABI_FUNCTION(ibv_cmd_dereg_mr, int, (struct verbs_mr*))
 ABI_FUNCTION(ibv_cmd_destroy_cq, int, (struct ibv_cq*))
 ABI_FUNCTION(ibv_cmd_create_qp_ex, int,
-             (struct ibv_context*, struct verbs_qp*, struct ibv_qp_init_attr_ex*, struct ibv_create_qp*,
-              size_t, struct ib_uverbs_create_qp_resp*, size_t))
+             (struct ibv_context*, struct verbs_qp*, struct ibv_qp_init_attr_ex*,
+              struct ibv_create_qp*, size_t, struct ib_uverbs_create_qp_resp*, size_t))
 ABI_FUNCTION(ibv_cmd_query_qp, int,
-             (struct ibv_qp*, struct ibv_qp_attr*, int, struct ibv_qp_init_attr*, struct ibv_query_qp*,
-              size_t))
+             (struct ibv_qp*, struct ibv_qp_attr*, int, struct ibv_qp_init_attr*,
+              struct ibv_query_qp*, size_t))
 ABI_FUNCTION(ibv_cmd_modify_qp, int,
              (struct ibv_qp*, struct ibv_qp_attr*, int, struct ibv_modify_qp*, size_t))
 ABI_FUNCTION(ibv_cmd_destroy_qp, int, (struct ibv_qp*))
@@ -151,7 +153,8 @@ ABI_FUNCTION(ibv_cmd_create_ah, int,
 ABI_FUNCTION(ibv_cmd_destroy_ah, int, (struct ibv_ah*))
 
 #if EFA_IBVERBS_RELEASE == 65
-ABI_OP(create_comp_cntr, struct ibv_comp_cntr*, (struct ibv_context*, struct ibv_comp_cntr_init_attr*))
+ABI_OP(create_comp_cntr, struct ibv_comp_cntr*,
+       (struct ibv_context*, struct ibv_comp_cntr_init_attr*))
 ABI_OP(destroy_comp_cntr, int, (struct ibv_comp_cntr*))
 ABI_OP(inc_comp_cntr, int, (struct ibv_comp_cntr*, uint64_t))
 ABI_OP(inc_err_comp_cntr, int, (struct ibv_comp_cntr*, uint64_t))
@@ -169,9 +172,9 @@ ABI_FUNCTION(ibv_cmd_get_context, int,
              (struct verbs_context*, struct ibv_get_context*, size_t, struct ibv_fd_arr*,
               struct ib_uverbs_get_context_resp*, size_t))
 ABI_FUNCTION(ibv_cmd_create_cq_ex, int,
-             (struct ibv_context*, const struct ibv_cq_init_attr_ex*, struct verbs_create_cq_prov_attr*,
-              struct verbs_cq*, struct ibv_create_cq_ex*, size_t, struct ib_uverbs_ex_create_cq_resp*,
-              size_t, uint32_t))
+             (struct ibv_context*, const struct ibv_cq_init_attr_ex*,
+              struct verbs_create_cq_prov_attr*, struct verbs_cq*, struct ibv_create_cq_ex*, size_t,
+              struct ib_uverbs_ex_create_cq_resp*, size_t, uint32_t))
 ABI_FUNCTION(ibv_cmd_query_port_speed, int, (struct ibv_context*, uint32_t, uint64_t*))
 ABI_FUNCTION(ibv_cmd_destroy_comp_cntr, int, (struct ibv_comp_cntr*))
 ABI_FUNCTION(ibv_cmd_inc_comp_cntr, int, (struct ibv_comp_cntr*, uint64_t))
@@ -199,9 +202,10 @@ ABI_MEMBER(struct ib_uverbs_buffer_desc, length, uverbs::BufferDescriptor, lengt
 #else
 ABI_FUNCTION(verbs_register_driver_34, void, (const struct verbs_device_ops*))
 ABI_FUNCTION(ibv_cmd_get_context, int,
-             (struct verbs_context*, struct ibv_get_context*, size_t, struct ib_uverbs_get_context_resp*,
-              size_t))
+             (struct verbs_context*, struct ibv_get_context*, size_t,
+              struct ib_uverbs_get_context_resp*, size_t))
 ABI_FUNCTION(ibv_cmd_create_cq_ex, int,
              (struct ibv_context*, const struct ibv_cq_init_attr_ex*, struct verbs_cq*,
-              struct ibv_create_cq_ex*, size_t, struct ib_uverbs_ex_create_cq_resp*, size_t, uint32_t))
+              struct ibv_create_cq_ex*, size_t, struct ib_uverbs_ex_create_cq_resp*, size_t,
+              uint32_t))
 #endif

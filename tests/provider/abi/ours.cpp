@@ -9,7 +9,8 @@
 using namespace efa;
 using namespace efa::ibv;
 
-// The names of rdma-core's headers in the signatures of the list. Only now: some are function names, too.
+// The names of rdma-core's headers in the signatures of the list. Only now: some are function
+// names, too.
 #undef ibv_reg_mr
 #undef ibv_query_port
 #define verbs_context_ops efa::ibv::ContextOps
@@ -32,8 +33,9 @@ using namespace efa::ibv;
 #define verbs_create_cq_prov_attr efa::ibv::CreateCqProviderAttr
 
 #define SHOW(what, value) std::printf("%s %lld\n", what, static_cast<long long>(value));
-#define SAME_SIGNATURE(type, result, arguments, what) \
-  static_assert(std::is_same_v<type, result(*) arguments>, what ": libefa declares another signature");
+#define SAME_SIGNATURE(type, result, arguments, what)      \
+  static_assert(std::is_same_v<type, result(*) arguments>, \
+                what ": libefa declares another signature");
 
 #define ABI_SIZE(real, ours) SHOW("sizeof " #ours, sizeof(ours))
 #define ABI_MEMBER(real, real_member, ours, our_member)             \
@@ -45,8 +47,8 @@ using namespace efa::ibv;
   SAME_SIGNATURE(decltype(table::name), result, arguments, #name)
 #define ABI_OP(name, result, arguments) ABI_OP_OF(ContextOps, name, result, arguments)
 #define ABI_DEVICE_OP(name, result, arguments) ABI_OP_OF(DeviceOps, name, result, arguments)
-#define ABI_FUNCTION(name, result, arguments)                    \
-  SAME_SIGNATURE(decltype(&name), result, arguments, #name)      \
+#define ABI_FUNCTION(name, result, arguments)               \
+  SAME_SIGNATURE(decltype(&name), result, arguments, #name) \
   std::printf("function %s", #name " " #result #arguments "\n");
 
 int main() {
