@@ -65,6 +65,12 @@ class QpTable {
   void put(std::uint32_t number, Qp* qp) {
     __atomic_store_n(&slots_[number], qp, __ATOMIC_RELEASE);
   }
+  /// Only if the number still is that queue pair's: the kernel may have given it to a new one of
+  /// another thread already.
+  void take_out(std::uint32_t number, Qp* qp) {
+    __atomic_compare_exchange_n(&slots_[number], &qp, nullptr, false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_RELAXED);
+  }
 
   /// Tells apart request ids of former owners of a queue pair's number (V106).
   std::uint16_t next_generation(std::uint32_t number);

@@ -143,10 +143,14 @@ int set_up(Context& context, Cq& cq, std::byte* external, std::uint32_t entries,
     }
   }
   if (efa_uabi_create_cq_resp_db_off(&answer)) {
+    if (!is_doorbell_offset(answer.db_off)) {
+      return EFA_FAIL(context, EINVAL,
+                      "CQ: the kernel put the doorbell at %u, crooked or outside of its page",
+                      answer.db_off);
+    }
     if (const int error = cq.doorbell_page.map(fd, answer.db_mmap_key, page_size(), PROT_WRITE)) {
       return error;
     }
-    if (answer.db_off > page_size() - sizeof(std::uint32_t)) return EINVAL;
     cq.doorbell = reinterpret_cast<std::uint32_t*>(cq.doorbell_page.data() + answer.db_off);
   }
   cq.sub_cq_count = static_cast<std::uint16_t>(context.limits.sub_cqs_per_cq);

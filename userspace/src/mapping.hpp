@@ -54,6 +54,11 @@ inline std::size_t page_size() {
   return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Whether a doorbell, a word of 32 bits, may be at `offset` of its page.
+inline bool is_doorbell_offset(std::uint32_t offset) {
+  return offset % sizeof(std::uint32_t) == 0 && offset < page_size();
+}
+
 inline std::size_t page_align(std::size_t bytes) {
   const std::size_t page = page_size();
   return (bytes + page - 1) / page * page;

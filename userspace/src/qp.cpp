@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "cq.hpp"
 #include "log.hpp"
@@ -17,24 +18,26 @@ namespace {
 using CreateQp = ibv::Message<ibv::CreateQp, efa_uabi_create_qp>;
 using CreateQpResp = ibv::Message<ib_uverbs_create_qp_resp, efa_uabi_create_qp_resp>;
 
-/// Both completion queues of a queue pair, in the order in which everybody takes them.
+/// Both completion queues of a queue pair, locked in the order of their addresses: one queue pair's
+/// receive queue may be another's send queue.
 class CqLocks {
  public:
   explicit CqLocks(const Qp& qp)
-      : receive_(Cq::of(qp.verbs.qp.recv_cq)), send_(Cq::of(qp.verbs.qp.send_cq)) {
-    receive_.lock.lock();
-    if (&send_ != &receive_) send_.lock.lock();
+      : first_(&Cq::of(qp.verbs.qp.recv_cq)), second_(&Cq::of(qp.verbs.qp.send_cq)) {
+    if (first_ > second_) std::swap(first_, second_);
+    first_->lock.lock();
+    if (second_ != first_) second_->lock.lock();
   }
   ~CqLocks() {
-    if (&send_ != &receive_) send_.lock.unlock();
-    receive_.lock.unlock();
+    if (second_ != first_) second_->lock.unlock();
+    first_->lock.unlock();
   }
   CqLocks(const CqLocks&) = delete;
   CqLocks& operator=(const CqLocks&) = delete;
 
  private:
-  Cq& receive_;
-  Cq& send_;
+  Cq* first_;
+  Cq* second_;
 };
 
 /// V107. A device that wants a minimal depth must never be told of the whole ring at once.
@@ -65,12 +68,12 @@ int ask_kernel(Context& context, Qp& qp, ibv_qp_init_attr_ex& attr, const QpOpti
   return error;
 }
 
-/// A doorbell: a word inside a page of its own mapping.
+/// A doorbell: an aligned word inside a page of its own mapping.
 int map_doorbell(Context& context, Mapping& page, std::uint64_t key, std::uint32_t offset,
                  std::uint32_t*& doorbell) {
-  if (offset > page_size() - sizeof(std::uint32_t)) {
-    return EFA_FAIL(context, EINVAL, "QP: the kernel put a doorbell at %u, outside of its page",
-                    offset);
+  if (!is_doorbell_offset(offset)) {
+    return EFA_FAIL(context, EINVAL,
+                    "QP: the kernel put a doorbell at %u, crooked or outside of its page", offset);
   }
   if (const int error = page.map(context.base()->cmd_fd, key, page_size(), PROT_WRITE))
     return error;
@@ -78,11 +81,18 @@ int map_doorbell(Context& context, Mapping& page, std::uint64_t key, std::uint32
   return 0;
 }
 
+/// WQEs are written by stores of 16 bytes.
+constexpr std::uint32_t kRingAlignment = 16;
+
 int set_up_send(Context& context, Qp& qp, const ibv_qp_init_attr_ex& attr, const QpOptions& options,
                 const QpPlan& plan, const efa_uabi_create_qp_resp& answer) {
   SendQueue& sq = qp.sq;
   const std::size_t bytes =
       std::size_t{plan.send_requests} * static_cast<std::size_t>(plan.wqe_size);
+  if (answer.llq_desc_offset % kRingAlignment != 0) {
+    return EFA_FAIL(context, EINVAL, "QP: the kernel put the send ring at %u, crooked",
+                    answer.llq_desc_offset);
+  }
   if (const int error = map_doorbell(context, sq.doorbell_page, answer.sq_db_mmap_key,
                                      answer.sq_db_offset, sq.doorbell)) {
     return error;
@@ -221,9 +231,7 @@ int destroy_qp(ibv_qp* base) {
   if (const int error = ibv::ibv_cmd_destroy_qp(base)) return error;
   {
     const CqLocks locks(qp);
-    // The kernel may have given the number to a new queue pair of another thread already.
-    Context& context = qp.context();
-    if (context.qps.find(number) == &qp) context.qps.put(number, nullptr);
+    qp.context().qps.take_out(number, &qp);
   }
   if (qp.domain->is_parent()) --qp.domain->users;
   Owned<Qp>{&qp}.reset();
