@@ -120,12 +120,17 @@ size_t distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
+/// The same for people, who also leave out the end of a long name.
+size_t strangeness(std::string_view name, std::string_view candidate) {
+  return std::min(distance(name, candidate), distance(name, candidate.substr(0, name.size())) + 1);
+}
+
 std::string nearest(std::string_view name) {
   std::string best;
   size_t fewest = SIZE_MAX;
   for (const Variable& variable : kVariables) {
     const std::string candidate = upper(variable.name);
-    const size_t letters = distance(name, candidate);
+    const size_t letters = strangeness(name, candidate);
     if (letters >= fewest) continue;
     fewest = letters;
     best = candidate;

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 headers=$peers/libfabric/include
 grep -q '^#define FI_MAJOR_VERSION 2$' "$headers/rdma/fabric.h"
 for source in "$root"/provider/src/*.cpp; do
-	echo "$(basename "$source")"
+	echo "${source##*/}"
 	"$compiler" -std=c++20 -Wall -Wextra -Werror -fno-exceptions -fno-rtti -fsyntax-only \
 		-I "$headers" "$source"
 done
