@@ -6,7 +6,8 @@
 # Usage: test-provider-releases.sh build             libibverbs in build/peers and build/peers65, libefa
 #                                                    in build/libefa56 and build/libefa65, and programs
 #        test-provider-releases.sh run RELEASE EFA_EMU OPTION... -- COMMAND...
-#                                                    COMMAND on emulated devices, over that libefa
+#                                                    COMMAND on emulated devices, over that libefa;
+#                                                    stock65: over the one that rdma-core 65 has
 #
 # ctest calls both (label native, native.releases.*).
 set -euo pipefail
@@ -43,14 +44,20 @@ build)
 	scripts/build-libibverbs.sh forky "$build/peers65"
 	build_libefa 56
 	build_libefa 65
+	build_tree libefa65 provider_conformance -DBUILD_TESTING=ON
 	build_release65
 	cc -Wall -Wextra -Werror tests/provider/releases/device_list.c -libverbs -o "$build/libefa56/device_list"
 	;;
 run)
-	release=$2 emulator=$3
-	libraries=$build/libefa$release/userspace/lib
-	export EFA_TEST_LIBRARY=ours EFA_TEST_LIBRARY_DIRECTORY=$libraries
+	release=${2#stock} emulator=$3
 	core=$(core_of "$release")
+	if [ "$release" = "$2" ]; then
+		libraries=$build/libefa$release/userspace/lib
+		export EFA_TEST_LIBRARY=ours EFA_TEST_LIBRARY_DIRECTORY=$libraries
+	else
+		libraries=$core/lib
+		export EFA_TEST_LIBRARY=$2 EFA_TEST_LIBRARY_DIRECTORY=$libraries
+	fi
 	shift 3
 	options=()
 	while [ "$1" != -- ]; do options+=("$1") && shift; done

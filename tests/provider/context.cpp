@@ -96,8 +96,8 @@ TEST_F(Device, V11_efadv_query_device_refuses_less_than_its_first_form) {
   Attributes room = full_of_ones();
   for (const std::uint32_t inlen : {0u, 8u, 20u})
     EXPECT_EQ(efadv_query_device(context.get(), &room.attr, inlen), EINVAL) << inlen;
-  // Stock libraries are content with the beginning of the last member.
-  EXPECT_EQ(efadv_query_device(context.get(), &room.attr, 21), wanted_or_stock(EINVAL, 0));
+  // Older libraries were content with the beginning of the last member.
+  EXPECT_EQ(efadv_query_device(context.get(), &room.attr, 21), since(65, EINVAL, 0));
 }
 
 TEST_F(Device, V11_efadv_query_device_reports_RDMA_only_with_its_largest_size) {

@@ -250,7 +250,10 @@ TEST_F(CompletionQueue, V60_without_address_is_not_polled) {
   const Cq cq(create_efa(external(fd, nullptr, 4096)));
   ASSERT_TRUE(cq) << std::strerror(errno);
   ibv_wc wc{};
-  EXPECT_LE(ibv_poll_cq(cq.get(), 1, &wc), 0);
+  if (ours())
+    EXPECT_LE(ibv_poll_cq(cq.get(), 1, &wc), 0);
+  else
+    EXPECT_EXIT(ibv_poll_cq(cq.get(), 1, &wc), ::testing::KilledBySignal(SIGSEGV), "");
   efadv_cq_attr attr{};
   ASSERT_EQ(api().query_cq(cq.get(), &attr, sizeof(attr)), 0);
   EXPECT_EQ(attr.buffer, nullptr);
@@ -283,8 +286,9 @@ TEST_F(CompletionQueue, V61_without_doorbell_cannot_be_armed) {
 }
 
 TEST_F(CompletionQueue, V62_efadv_refuses_unknown_flags) {
-  // Before 59 the member did not exist: unknown bytes that are not 0.
-  EXPECT_EQ(error_of(create_efa({0, 0, 1 << 1, {}})), ours() ? EOPNOTSUPP : EINVAL);
+  // Before 59 the member did not exist: unknown bytes that are not 0. Since then stock libraries
+  // ignore what they do not know (B11 P5).
+  EXPECT_EQ(error_of(create_efa({0, 0, 1 << 1, {}})), ours() ? EOPNOTSUPP : since(59, 0, EINVAL));
 }
 
 TEST_F(CompletionQueue, V63_efadv_query_tells_where_the_ring_is) {
@@ -295,7 +299,7 @@ TEST_F(CompletionQueue, V63_efadv_query_tells_where_the_ring_is) {
   CqRing ring;
   efadv_cq_attr attr;
   std::memset(&attr, 0xff, sizeof(attr));
-  EXPECT_EQ(api().query_cq(cq.get(), &attr, 23), EINVAL);
+  EXPECT_EQ(api().query_cq(cq.get(), &attr, 23), wanted_or_stock(EINVAL, 0));
   ASSERT_EQ(api().query_cq(cq.get(), &attr, 24), 0);
   EXPECT_EQ(attr.comp_mask, 0u);
   EXPECT_EQ(attr.entry_size, 32u);

@@ -43,7 +43,9 @@ TEST_F(Depth, V114_of_send_queues_can_be_created_and_not_more) {
   ASSERT_GT(narrow, 0);
   EXPECT_EQ(narrow & (narrow - 1), 0) << "a power of two";
   EXPECT_EQ(send({0, 0, 1, 1, 32}), narrow);
-  EXPECT_TRUE(creatable(static_cast<std::uint32_t>(narrow), 32, 1, 1));
+  // Stock libraries think of the LLQ alone, not of max_sq_wr.
+  EXPECT_EQ(creatable(static_cast<std::uint32_t>(narrow), 32, 1, 1),
+            ours() || static_cast<std::uint32_t>(narrow) <= limits.max_sq_wr);
   EXPECT_FALSE(creatable(static_cast<std::uint32_t>(narrow) + 1, 32, 1, 1));
   if (limits.inline_buf_size_ex <= 32) {
     EXPECT_EQ(send({0, 0, 1, 1, 33}), -EINVAL);
@@ -61,9 +63,12 @@ TEST_F(Depth, V114_of_send_queues_can_be_created_and_not_more) {
 TEST_F(Depth, V114_of_send_queues_checks_its_attributes) {
   if (!there()) return;
   const efadv_device_attr limits = efa_attributes_of(context.get());
-  EXPECT_EQ(send({0, 0, 1, 1, 0}, 23), -EINVAL);
+  EXPECT_EQ(send({0, 0, 1, 1, 0}, 20), -EINVAL);
+  if (ours()) {
+    EXPECT_EQ(send({0, 0, 1, 1, 0}, 23), -EINVAL);
+  }
   EXPECT_EQ(send({1, 0, 1, 1, 0}), -EINVAL);
-  EXPECT_EQ(send({0, 1 << 1, 1, 1, 0}), -EINVAL);
+  EXPECT_EQ(send({0, 1 << 1, 1, 1, 0}) == -EINVAL, ours()) << "stock libraries ignore the flag";
   EXPECT_EQ(send({0, 0, limits.max_sq_sge + 1u, 1, 0}), -EINVAL);
   EXPECT_EQ(send({0, 0, 1, 2, 0}), -EINVAL);
   EXPECT_EQ(send({0, 0, 1, 1, limits.inline_buf_size_ex + 1u}), -EINVAL);
@@ -83,9 +88,14 @@ TEST_F(Depth, V115_of_receive_queues_can_be_created_and_not_more) {
 TEST_F(Depth, V115_of_receive_queues_checks_its_attributes) {
   if (!there()) return;
   const efadv_device_attr limits = efa_attributes_of(context.get());
-  EXPECT_EQ(receive(0), -EINVAL);
+  if (ours())
+    EXPECT_EQ(receive(0), -EINVAL);
+  else  // B11 P1
+    EXPECT_EXIT(receive(0), ::testing::KilledBySignal(SIGFPE), "");
   EXPECT_EQ(receive(limits.max_rq_sge + 1u), -EINVAL);
-  EXPECT_EQ(receive(1, 11), -EINVAL);
+  if (ours()) {
+    EXPECT_EQ(receive(1, 11), -EINVAL);
+  }
   EXPECT_EQ(receive(1, 8), -EINVAL);
   EXPECT_EQ(receive(1, sizeof(efadv_rq_depth_attr), 1), -EINVAL);
   EXPECT_GT(receive(1, 12), 0);

@@ -23,8 +23,9 @@ Library named_library() {
   const std::string text = name != nullptr ? name : "";
   if (text == "stock44") return Library::kStock44;
   if (text == "stock56") return Library::kStock56;
+  if (text == "stock65") return Library::kStock65;
   if (text == "ours") return Library::kOurs;
-  refuse("EFA_TEST_LIBRARY is '" + text + "'; set it to stock44, stock56 or ours");
+  refuse("EFA_TEST_LIBRARY is '" + text + "'; set it to stock44, stock56, stock65 or ours");
 }
 
 /// Paths of the files called libNAME.so* that are mapped into this process.
@@ -45,6 +46,7 @@ std::set<std::string> mapped_files(const std::string& name) {
 /// Ours has a function of its own; else the newest version node tells the release (B6).
 Library recognised() {
   if (versioned("efa_vendor_err_str", "EFA_OPEN_1.0") != nullptr) return Library::kOurs;
+  if (versioned("efadv_create_comp_cntr", "EFA_1.7") != nullptr) return Library::kStock65;
   if (versioned("efadv_query_mr", "EFA_1.3") != nullptr &&
       versioned("efadv_query_cq", "EFA_1.4") == nullptr)
     return Library::kStock56;
@@ -69,6 +71,7 @@ int level() {
       return 44;
     case Library::kStock56:
       return 56;
+    case Library::kStock65:
     case Library::kOurs:
       break;
   }

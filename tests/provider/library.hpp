@@ -11,7 +11,7 @@
 
 namespace efa::provider_test {
 
-enum class Library { kStock44, kStock56, kOurs };
+enum class Library { kStock44, kStock56, kStock65, kOurs };
 
 /// The one that EFA_TEST_LIBRARY names; check_library() has made sure that it is the loaded one.
 Library library();
@@ -20,7 +20,7 @@ inline bool ours() {
   return library() == Library::kOurs;
 }
 
-/// Feature level as the number of an rdma-core release: 44, 56 or 65 (ours).
+/// Feature level as the number of an rdma-core release: 44, 56 or 65 (that of ours).
 int level();
 
 /// The rdma-core release of the libibverbs that is loaded.

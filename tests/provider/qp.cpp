@@ -454,7 +454,8 @@ TEST_F(QueuePair, V113_efadv_query_tells_where_the_queues_are) {
   efadv_wq_attr sq, rq;
   std::memset(&sq, 0xff, sizeof(sq));
   std::memset(&rq, 0xff, sizeof(rq));
-  EXPECT_EQ(api().query_qp_wqs(qp.get(), &sq, &rq, 35), EINVAL);
+  EXPECT_EQ(api().query_qp_wqs(qp.get(), &sq, &rq, 32), EINVAL);
+  EXPECT_EQ(api().query_qp_wqs(qp.get(), &sq, &rq, 35), wanted_or_stock(EINVAL, 0));
   ASSERT_EQ(api().query_qp_wqs(qp.get(), &sq, &rq, 36), 0);
   EXPECT_EQ(sq.caps, 0xffff) << "beyond inlen";
   ASSERT_EQ(api().query_qp_wqs(qp.get(), &sq, &rq, sizeof(sq)), 0);
