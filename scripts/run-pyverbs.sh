@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: run-pyverbs.sh [EFA_EMU [DIRECTORY]]
+# Usage: run-pyverbs.sh [EFA_EMU [DIRECTORY [LIBEFA44 LIBEFA56]]]
 #
 # Runs rdma-core's own tests against the emulated device EFA_EMU (default: the one in build/default),
 # prints what passed, failed and was skipped and why, and fails if any test failed:
@@ -11,10 +11,14 @@
 #         built in DIRECTORY (default build/peers): needs cython3 and python3-dev, some minutes once.
 #
 # The second part is left out, with a word, when it cannot be built.
+#
+# LIBEFA44 and LIBEFA56 are folders with the libefa.so.1 to test, one for each libibverbs; without them
+# the distribution's and the one built with pyverbs are. That every process had just this one is checked.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 emulator=${1:-$top/build/default/tools/emulator/efa-emu}
+libefa44=${3:-} libefa56=${4:-}
 directory=$(mkdir -p "${2:-$top/build/peers}" && cd "${2:-$top/build/peers}" && pwd)
 runner=$top/tests/native/pyverbs_runner.py
 python=/usr/bin/python3 # python3-pyverbs is for the system's interpreter
@@ -46,8 +50,14 @@ collect_tests() {
 	done
 }
 
+# Runs the tests of version $1 over the libefa in folder $2, if one is given.
 run_tests() {
 	local log=$directory/pyverbs-$1.log status=0
+	if [ -n "$2" ]; then
+		log=$directory/pyverbs-$1-ours.log
+		LD_LIBRARY_PATH=$(readlink -f "$2")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+		export LD_LIBRARY_PATH EFA_LIBEFA_DIRECTORY=${LD_LIBRARY_PATH%%:*}
+	fi
 	"$emulator" run -- $python -B "$runner" "$directory/pyverbs-$1" "${modules[@]}" >"$log" 2>&1 ||
 		status=$?
 	if [ $status -ne 0 ]; then
@@ -55,7 +65,7 @@ run_tests() {
 	else
 		sed -n '/^skipped /p; /^failed: /p; /^passed /p' "$log"
 	fi
-	echo "rdma-core $1: $(tail -n 1 "$log")"
+	echo "rdma-core $1${2:+ over $2}: $(tail -n 1 "$log")"
 	return $status
 }
 
@@ -87,14 +97,16 @@ provide_rdma_tool() {
 
 status=0
 collect_tests 44 "$packaged"
-run_tests 44 || status=1
+(run_tests 44 "$libefa44") || status=1
 
 if dpkg-query -W cython3 python3-dev libudev-dev libnl-route-3-dev >/dev/null 2>&1; then
 	build_newer
 	collect_tests 56.1 "$directory/rdma-core/tests"
 	provide_rdma_tool
-	PATH=$directory/pyverbs-56.1/bin:$PATH PYTHONPATH=$newer/python LD_LIBRARY_PATH=$newer/lib \
-		run_tests 56.1 || status=1
+	(
+		export PATH=$directory/pyverbs-56.1/bin:$PATH PYTHONPATH=$newer/python LD_LIBRARY_PATH=$newer/lib
+		run_tests 56.1 "$libefa56"
+	) || status=1
 else
 	echo "rdma-core 56.1: left out; its pyverbs needs cython3 python3-dev libudev-dev libnl-route-3-dev"
 fi

@@ -3,7 +3,7 @@
 """Usage: pyverbs_runner.py DIRECTORY MODULE...
 
 Runs modules of rdma-core's test package DIRECTORY/tests and counts what passed, failed and was
-skipped, and why. Exit status 1 if anything failed or nothing passed.
+skipped, and why. Exit status 1 if anything failed, nothing passed, or libefa came from elsewhere.
 """
 
 import collections
@@ -45,6 +45,17 @@ def do_without_mlx5():
             sys.modules[name] = Absent(name)
 
 
+def foreign_libefas():
+    """What is loaded of libefa although $EFA_LIBEFA_DIRECTORY names where it must come from."""
+    wanted = os.environ.get("EFA_LIBEFA_DIRECTORY")
+    if not wanted:
+        return []
+    with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
+        paths = {line.split()[-1] for line in maps if "/libefa" in line}
+    own = {path for path in paths if os.path.dirname(path) == os.path.realpath(wanted)}
+    return sorted(paths - own) if own else ["nothing from " + wanted]
+
+
 def main():
     directory, *modules = sys.argv[1:]
     sys.argv[1:] = []  # the tests have options of their own
@@ -61,8 +72,11 @@ def main():
     bad = result.failures + result.errors
     for test, _ in bad:
         print(f"failed: {test}")
+    foreign = foreign_libefas()
+    for path in foreign:
+        print(f"failed: libefa: {path} is loaded")
     print(f"passed {len(result.passed)}, failed {len(bad)}, skipped {len(result.skipped)}")
-    return 0 if result.passed and not bad else 1
+    return 0 if result.passed and not bad and not foreign else 1
 
 
 if __name__ == "__main__":
