@@ -65,7 +65,7 @@ class Packet {
   }
   // EAGER_RTW without iovs and data: wants our handshake and nothing else (R4).
   bool is_trigger() const {
-    return kind() == Kind::kEagerWrite && rma_iov_count_ == 0 && payload_size_ == 0;
+    return type_ == PacketType::kEagerRtw && rma_iov_count_ == 0 && payload_size_ == 0;
   }
 
   // Who sent it. With a raw address its connid is authoritative (R5); without kFlagConnid the fixed

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 
 #include "wire/described.hpp"
 #include "wire/vectors.hpp"
@@ -329,6 +330,17 @@ TEST(OddPacket, WithAddressAndConnidBelongsToTheAddress) {  // R5
   ASSERT_TRUE(packet);
   EXPECT_EQ(packet->connid(), kConnid);
   EXPECT_TRUE(packet->payload().empty()) << "what was payload is the connid now";
+}
+
+TEST(OddPacket, OnlyAPlainWriteOfNothingIsATrigger) {
+  for (const auto& [type, iovs, expected] :
+       {std::tuple(PacketType::kEagerRtw, 0, true), std::tuple(PacketType::kEagerRtw, 1, false),
+        std::tuple(PacketType::kDcEagerRtw, 0, false)}) {
+    Described d = described(type);
+    d.rma_iovs.resize(static_cast<std::size_t>(iovs));
+    const Bytes bytes = build(d);
+    EXPECT_EQ(parse(bytes)->is_trigger(), expected) << static_cast<int>(type) << ' ' << iovs;
+  }
 }
 
 TEST(OddPacket, WithNeitherAddressNorConnidIsRead) {  // R6
