@@ -432,6 +432,12 @@ TEST(MediumPlan, IsTheArithmeticOfTheSpecification) {
   const MediumPlan apart = plan_medium(17783, 8892, 8);  // 8892, down to 8888: 7 are left
   EXPECT_EQ(apart.count, 3U);
   EXPECT_EQ(apart.last, 7U);
+  const MediumPlan multiple = plan_medium(2 * 8892, 8892, 8);
+  EXPECT_EQ(multiple.size, 8888U) << "two packets would do, were it not for the alignment";
+  EXPECT_EQ(multiple.last, 8U);
+  const MediumPlan filled = plan_medium(17784, 8896, 8);
+  EXPECT_EQ(filled.count, 2U);
+  EXPECT_EQ(filled.last, 8896U);
 }
 
 }  // namespace

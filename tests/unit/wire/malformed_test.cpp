@@ -307,6 +307,13 @@ TEST(OddPacket, BytesBehindAPacketWithoutDataMeanNothing) {
   }
 }
 
+TEST(OddPacket, BytesBehindTheOperandOfAnAtomicAreNoneOfIt) {
+  const Bytes bytes = resized(vector_bytes("V9"), 100);
+  const Parsed packet = parse(bytes);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->payload().size(), 8U);
+}
+
 TEST(OddPacket, UnknownFlagsChangeNothing) {  // R7
   Bytes bytes = vector_bytes("V2");
   bytes[2] |= std::byte{0xd0};
