@@ -19,9 +19,7 @@ class Builder : public ProviderTest {
     station.builder()->wr_id = id;
     station.builder()->wr_flags = IBV_SEND_SIGNALED;
   }
-  void address(Station& station) {
-    ibv_wr_set_ud_addr(station.builder(), to.ah, to.qpn, to.qkey);
-  }
+  void address(Station& station) { ibv_wr_set_ud_addr(station.builder(), to.ah, to.qpn, to.qkey); }
   void send(Station& station, std::uint64_t id, std::uint32_t length = 64) {
     begin(station, id);
     ibv_wr_send(station.builder());
@@ -300,7 +298,8 @@ TEST_F(Builder, V147_V148_inline_data_have_a_limit_and_arrive) {
 TEST_F(Builder, V147_inline_lists_are_joined) {
   Station small = station({.qp = {.inline_data = 32}});
   small.fill(0, 32, 3);
-  ibv_data_buf pieces[] = {{small.at(0), 5}, {small.at(5), 0}, {small.at(5), 16}, {small.at(21), 11}};
+  ibv_data_buf pieces[] = {
+      {small.at(0), 5}, {small.at(5), 0}, {small.at(5), 16}, {small.at(21), 11}};
   const auto post = [&](std::size_t count) {
     ibv_wr_start(small.builder());
     begin(small, 1);
@@ -341,8 +340,7 @@ TEST_F(Builder, V147_RDMA_takes_inline_data_only_where_agreed) {
 
 TEST_F(Builder, V148_inline_writes_carry_80_bytes) {
   if (!writable() || !wide_inline()) return;  // V95, V98 say how that is refused
-  Station small =
-      station({.qp = {.inline_data = 80, .flags = EFADV_QP_FLAGS_INLINE_WRITE}});
+  Station small = station({.qp = {.inline_data = 80, .flags = EFADV_QP_FLAGS_INLINE_WRITE}});
   small.from(peer);
   small.fill(0, 128, 21);
   for (const std::uint32_t length : {1u, 32u, 33u, 80u, 81u}) {

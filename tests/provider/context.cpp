@@ -45,8 +45,8 @@ TEST_F(Device, V3_V5_opening_and_closing_a_thousand_times_leaks_nothing) {
 TEST_F(Device, V6_query_device_limits_the_depth_by_the_LLQ) {
   const ibv_device_attr attr = attributes();
   EXPECT_STREQ(attr.fw_ver, "0.0.0.0");
-  const std::uint64_t llq = device_limit("max_llq_size").value_or(
-      generation().part_id >= 0xefa3 ? 512 * 1024 : 256 * 1024);
+  const std::uint64_t llq = device_limit("max_llq_size")
+                                .value_or(generation().part_id >= 0xefa3 ? 512 * 1024 : 256 * 1024);
   EXPECT_LE(attr.max_qp_wr, static_cast<int>(llq / sizeof(efa_tx_wqe)));
   ibv_device_attr_ex extended{};
   ASSERT_EQ(ibv_query_device_ex(context.get(), nullptr, &extended), 0);
@@ -243,12 +243,12 @@ TEST_F(Device, B6_each_symbol_has_its_version) {
     const char *name, *node;
     int release;
   } symbols[] = {
-      {"efadv_create_driver_qp", "EFA_1.0", 24},   {"efadv_create_qp_ex", "EFA_1.1", 26},
-      {"efadv_query_ah", "EFA_1.1", 26},           {"efadv_query_device", "EFA_1.1", 26},
-      {"efadv_create_cq", "EFA_1.2", 43},          {"efadv_cq_from_ibv_cq_ex", "EFA_1.2", 43},
-      {"efadv_query_mr", "EFA_1.3", 50},           {"efadv_query_cq", "EFA_1.4", 59},
-      {"efadv_query_qp_wqs", "EFA_1.4", 59},       {"efadv_get_max_sq_depth", "EFA_1.5", 63},
-      {"efadv_get_max_rq_depth", "EFA_1.5", 63},   {"efadv_qp_from_ibv_qp_ex", "EFA_1.6", 64},
+      {"efadv_create_driver_qp", "EFA_1.0", 24}, {"efadv_create_qp_ex", "EFA_1.1", 26},
+      {"efadv_query_ah", "EFA_1.1", 26},         {"efadv_query_device", "EFA_1.1", 26},
+      {"efadv_create_cq", "EFA_1.2", 43},        {"efadv_cq_from_ibv_cq_ex", "EFA_1.2", 43},
+      {"efadv_query_mr", "EFA_1.3", 50},         {"efadv_query_cq", "EFA_1.4", 59},
+      {"efadv_query_qp_wqs", "EFA_1.4", 59},     {"efadv_get_max_sq_depth", "EFA_1.5", 63},
+      {"efadv_get_max_rq_depth", "EFA_1.5", 63}, {"efadv_qp_from_ibv_qp_ex", "EFA_1.6", 64},
       {"efadv_create_comp_cntr", "EFA_1.7", 65},
   };
   for (const auto& symbol : symbols) {

@@ -23,7 +23,8 @@ class CompletionQueue : public ProviderTest {
     ibv_cq_ex* cq = ibv_create_cq_ex(context.get(), &attr);
     return cq == nullptr ? nullptr : ibv_cq_ex_to_cq(cq);
   }
-  ibv_cq* create_efa(const efadv_cq_init_attr& efa, std::uint32_t inlen = sizeof(efadv_cq_init_attr),
+  ibv_cq* create_efa(const efadv_cq_init_attr& efa,
+                     std::uint32_t inlen = sizeof(efadv_cq_init_attr),
                      ibv_cq_init_attr_ex attr = {}) {
     if (attr.cqe == 0) attr.cqe = 16;
     efadv_cq_init_attr copy = efa;

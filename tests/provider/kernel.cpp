@@ -67,7 +67,8 @@ TEST_F(Kernel, V1_without_numbers_of_address_handles_there_is_no_device) {
 TEST_F(Kernel, V2_an_older_one_tells_one_inline_size) {
   const Context context = open_through([](const VerbsCall& call) {
     if (is_open(call))
-      change_response<efa_uabi_alloc_ucontext_resp>(call, [](auto& r) { r.inline_buf_size_ex = 0; });
+      change_response<efa_uabi_alloc_ucontext_resp>(call,
+                                                    [](auto& r) { r.inline_buf_size_ex = 0; });
   });
   const efadv_device_attr attr = efa_attributes_of(context.get());
   EXPECT_EQ(attr.inline_buf_size, 32);
@@ -82,11 +83,12 @@ TEST_F(Kernel, V4_every_failure_while_opening_frees_everything) {
   for (bool opened = false; !opened; ++failing) {
     ASSERT_LT(failing, 50) << "opening never succeeds";
     int call_number = 0;
-    const Interception refusing([&](const VerbsCall&) { return call_number++ == failing ? EIO : 0; });
+    const Interception refusing(
+        [&](const VerbsCall&) { return call_number++ == failing ? EIO : 0; });
     try {
       open_device(0);
-      // The very first call only asks whether there are ioctls, and may fail (native-mode 3); so may
-      // the query behind what is not needed.
+      // The very first call only asks whether there are ioctls, and may fail (native-mode 3); so
+      // may the query behind what is not needed.
       opened = call_number <= failing;
     } catch (const std::runtime_error&) {
     }

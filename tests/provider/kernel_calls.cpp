@@ -120,8 +120,9 @@ std::span<std::byte> VerbsCall::bytes(unsigned id) const {
   ib_uverbs_attr* attribute = find(id);
   if (attribute == nullptr) return {};
   // Inputs of at most 8 bytes lie in the attribute itself; outputs never do.
-  const bool output = id == UVERBS_ATTR_UHW_OUT || id == UVERBS_ATTR_CORE_OUT ||
-                      (header_->object_id == UVERBS_OBJECT_CQ && id == UVERBS_ATTR_CREATE_CQ_RESP_CQE);
+  const bool output =
+      id == UVERBS_ATTR_UHW_OUT || id == UVERBS_ATTR_CORE_OUT ||
+      (header_->object_id == UVERBS_OBJECT_CQ && id == UVERBS_ATTR_CREATE_CQ_RESP_CQE);
   if (!output && attribute->len <= sizeof(attribute->data))
     return {reinterpret_cast<std::byte*>(&attribute->data), attribute->len};
   return {reinterpret_cast<std::byte*>(attribute->data), attribute->len};
@@ -154,9 +155,8 @@ const std::vector<Mapping>& mappings() {
 
 const Mapping* find_mapping(int fd, std::uint64_t key) {
   const auto& all = mappings();
-  const auto found = std::find_if(all.rbegin(), all.rend(), [&](const Mapping& m) {
-    return m.fd == fd && m.key == key;
-  });
+  const auto found = std::find_if(all.rbegin(), all.rend(),
+                                  [&](const Mapping& m) { return m.fd == fd && m.key == key; });
   return found == all.rend() ? nullptr : &*found;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// The system calls by which libibverbs and libefa reach the kernel, seen on their way: this program
-/// defines ioctl(), mmap() and munmap() itself, so that the libraries call them here.
+/// The system calls by which libibverbs and libefa reach the kernel, seen on their way: this
+/// program defines ioctl(), mmap() and munmap() itself, so that the libraries call them here.
 #pragma once
 
 #include <rdma/ib_user_ioctl_cmds.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Which libefa is under test, and what that means for the answers that are expected.
 ///
-/// Stock libraries differ from the wanted behaviour in documented ways (spec verbs B11) and lack what
-/// came later (B6). Tests state both answers; neither is a reason to skip.
+/// Stock libraries differ from the wanted behaviour in documented ways (spec verbs B11) and lack
+/// what came later (B6). Tests state both answers; neither is a reason to skip.
 #pragma once
 
 #include <infiniband/efadv.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Where locks are taken and where not (spec verbs V74, V120, B7.10). A session of the builder or of
-/// ibv_start_poll holds its lock until it ends, so a second one tells whether there is a lock.
+/// Where locks are taken and where not (spec verbs V74, V120, B7.10). A session of the builder or
+/// of ibv_start_poll holds its lock until it ends, so a second one tells whether there is a lock.
 #include <atomic>
 #include <thread>
 
@@ -109,8 +109,8 @@ TEST_F(Locking, V120_queues_of_one_domain_and_thread_are_built_without_lock) {
   EXPECT_SUCCESS(self.next_sent(), 2u);
 }
 
-// Upstream also wants the completion queue in the same domain. Ours does not: posting and completing
-// share no lock, so who polls does not matter.
+// Upstream also wants the completion queue in the same domain. Ours does not: posting and
+// completing share no lock, so who polls does not matter.
 TEST_F(Locking, V120_the_completion_queue_may_be_anywhere) {
   if (!elides()) return;
   const Cq cq(ibv_create_cq(context.get(), 16, nullptr, nullptr, 0));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// Memory regions (spec verbs B7.3).
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "station.hpp"
@@ -79,7 +79,8 @@ TEST_F(MemoryRegion, V33_stays_when_the_kernel_refuses_to_let_it_go) {
 
 TEST_F(MemoryRegion, V34_can_lie_in_a_DMA_buffer) {
   SealedMemory memory(65536);
-  const Mr mr(ibv_reg_dmabuf_mr(pd.get(), 4096, 8192, 0x10000, memory.fd(), IBV_ACCESS_LOCAL_WRITE));
+  const Mr mr(
+      ibv_reg_dmabuf_mr(pd.get(), 4096, 8192, 0x10000, memory.fd(), IBV_ACCESS_LOCAL_WRITE));
   ASSERT_TRUE(mr) << std::strerror(errno);
   Station self = station();
   const Destination to = self.from(self);

@@ -113,9 +113,7 @@ TEST_F(ProtectionDomain, V25_a_parent_domain_in_use_cannot_be_freed) {
 TEST_F(ProtectionDomain, V26_objects_work_in_a_parent_domain) {
   if (without_domains()) return;
   ibv_td* td = alloc_td();
-  const struct {
-    ibv_td* td;
-  } cases[] = {{nullptr}, {td}};
+  const struct { ibv_td* td; } cases[] = {{nullptr}, {td}};
   for (const auto& item : cases) {
     const Pd parent(alloc_parent(pd.get(), item.td));
     ASSERT_TRUE(parent);

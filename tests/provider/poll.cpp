@@ -60,8 +60,9 @@ TEST_F(Poll, V69_rings_the_doorbell_once_if_there_is_one) {
     ibv_recv_wr wr{id, nullptr, &segment, 1};
     ibv_recv_wr* bad = nullptr;
     ASSERT_EQ(ibv_post_recv(qp.get(), &wr, &bad), 0);
-    ring.forge(ForgedReceive{.qpn = static_cast<std::uint16_t>(qp->qp_num),
-                             .req_id = queues.receive_descriptor(static_cast<std::uint32_t>(id)).req_id});
+    ring.forge(
+        ForgedReceive{.qpn = static_cast<std::uint16_t>(qp->qp_num),
+                      .req_id = queues.receive_descriptor(static_cast<std::uint32_t>(id)).req_id});
   }
   const DoorbellTrap trap(ring.doorbell());
   ibv_wc several[8];
@@ -405,8 +406,8 @@ TEST_F(Poll, V80_V85_every_device_status_has_its_verbs_status) {
     ASSERT_EQ(ibv_poll_cq(big.recv_cq(), 1, &wc), 1);
     EXPECT_EQ(wc.wr_id, posted);
     EXPECT_EQ(wc.vendor_err, status.device);
-    EXPECT_EQ(wc.status, since(status.known_since, status.verbs, IBV_WC_GENERAL_ERR)) << "device status " << int{status.device} << ": "
-                                       << ibv_wc_status_str(wc.status);
+    EXPECT_EQ(wc.status, since(status.known_since, status.verbs, IBV_WC_GENERAL_ERR))
+        << "device status " << int{status.device} << ": " << ibv_wc_status_str(wc.status);
     ++posted;
   }
 }

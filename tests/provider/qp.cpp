@@ -60,8 +60,9 @@ TEST_F(QueuePair, V91_of_the_extended_interface_are_datagrams) {
     if ((mask & (IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) != 0) continue;
     EXPECT_NE(error_of({.transport = Transport::kUd, .more_comp_mask = mask}), 0) << bit;
   }
-  EXPECT_EQ(error_of({.transport = Transport::kUd, .more_comp_mask = IBV_QP_INIT_ATTR_CREATE_FLAGS}),
-            EOPNOTSUPP);
+  EXPECT_EQ(
+      error_of({.transport = Transport::kUd, .more_comp_mask = IBV_QP_INIT_ATTR_CREATE_FLAGS}),
+      EOPNOTSUPP);
   EXPECT_EQ(
       error_of({.transport = Transport::kUd, .more_comp_mask = IBV_QP_INIT_ATTR_MAX_TSO_HEADER}),
       EOPNOTSUPP);
@@ -151,10 +152,13 @@ TEST_F(QueuePair, V144_have_no_setters_for_what_was_not_asked) {
 TEST_F(QueuePair, V95_take_flags_by_capability) {
   // Before 52 and 63 these were reserved bytes.
   const bool unsolicited = has(EFADV_DEVICE_ATTR_CAPS_UNSOLICITED_WRITE_RECV);
-  EXPECT_EQ(error_of({.flags = EFADV_QP_FLAGS_UNSOLICITED_WRITE_RECV}),
-            level() < 52 ? EINVAL : unsolicited ? 0 : EOPNOTSUPP);
-  EXPECT_EQ(error_of({.flags = EFADV_QP_FLAGS_INLINE_WRITE}),
-            level() < 52 ? EINVAL : level() >= 63 && write_capable() ? 0 : EOPNOTSUPP);
+  EXPECT_EQ(error_of({.flags = EFADV_QP_FLAGS_UNSOLICITED_WRITE_RECV}), level() < 52  ? EINVAL
+                                                                        : unsolicited ? 0
+                                                                                      : EOPNOTSUPP);
+  EXPECT_EQ(error_of({.flags = EFADV_QP_FLAGS_INLINE_WRITE}), level() < 52 ? EINVAL
+                                                              : level() >= 63 && write_capable()
+                                                                  ? 0
+                                                                  : EOPNOTSUPP);
   EXPECT_EQ(error_of({.flags = 1 << 2}), since(52, EOPNOTSUPP, EINVAL));
 }
 

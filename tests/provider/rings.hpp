@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// The rings and doorbells of a CQ or QP as the device sees them (spec device-io), whichever library
-/// made it. Views are made right after the object, while kernel_calls knows where its memory is.
+/// The rings and doorbells of a CQ or QP as the device sees them (spec device-io), whichever
+/// library made it. Views are made right after the object, while kernel_calls knows where its
+/// memory is.
 #pragma once
 
 #include <infiniband/verbs.h>
@@ -89,12 +90,8 @@ class QpRings {
   efa_tx_wqe_128 send_wqe(std::uint32_t index, std::uint32_t wqe_size) const;
   efa_tx_meta_desc send_meta(std::uint32_t index, std::uint32_t wqe_size) const;
   efa_rx_desc receive_descriptor(std::uint32_t index) const;
-  Doorbell sq_doorbell() const {
-    return {fd_, response_.sq_db_mmap_key, response_.sq_db_offset};
-  }
-  Doorbell rq_doorbell() const {
-    return {fd_, response_.rq_db_mmap_key, response_.rq_db_offset};
-  }
+  Doorbell sq_doorbell() const { return {fd_, response_.sq_db_mmap_key, response_.sq_db_offset}; }
+  Doorbell rq_doorbell() const { return {fd_, response_.rq_db_mmap_key, response_.rq_db_offset}; }
   /// Where the library sees the queues.
   std::byte* sq_mapped_at() const { return sq_mapped_at_; }
   std::byte* rq_mapped_at() const { return rq_mapped_at_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// The classic send interface (spec verbs B7.7, V130 - V138, V152, V153) and what both interfaces do
-/// with the send queue.
+/// The classic send interface (spec verbs B7.7, V130 - V138, V152, V153) and what both interfaces
+/// do with the send queue.
 #include <sys/mman.h>
 
 #include <array>
@@ -195,7 +195,8 @@ std::vector<std::uint32_t> doorbells_of_list(Station& self, const Destination& t
   ibv_sge segment = self.sge(0, 8);
   for (int i = 0; i < count; ++i)
     list.push_back(self.send_wr(static_cast<std::uint64_t>(i), to, &segment, 1));
-  for (int i = 0; i + 1 < count; ++i) list[static_cast<std::size_t>(i)].next = &list[static_cast<std::size_t>(i) + 1];
+  for (int i = 0; i + 1 < count; ++i)
+    list[static_cast<std::size_t>(i)].next = &list[static_cast<std::size_t>(i) + 1];
   const DoorbellTrap trap(self.rings().sq_doorbell());
   ibv_send_wr* bad = nullptr;
   EXPECT_EQ(ibv_post_send(self.qp(), list.data(), &bad), 0);

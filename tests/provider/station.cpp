@@ -73,8 +73,8 @@ ibv_qp* create_qp(ibv_context* context, ibv_pd* pd, ibv_cq* send_cq, ibv_cq* rec
   efa.sl = spec.sl;
   std::memset(&efa.reserved, spec.reserved, sizeof(efa.reserved));
   efa.wr_flags = spec.wr_flags;
-  ibv_qp* qp = srd ? efadv_create_qp_ex(context, &attr, &efa, spec.inlen)
-                   : ibv_create_qp_ex(context, &attr);
+  ibv_qp* qp =
+      srd ? efadv_create_qp_ex(context, &attr, &efa, spec.inlen) : ibv_create_qp_ex(context, &attr);
   if (qp != nullptr && caps != nullptr) *caps = attr.cap;
   return qp;
 }
@@ -188,8 +188,12 @@ void start_poll_when_there(ibv_cq_ex* cq) {
 ExtendedCompletion next_extended(ibv_cq_ex* cq) {
   start_poll_when_there(cq);
   const ExtendedCompletion completion{
-      cq->wr_id,           cq->status, cq->status == IBV_WC_SUCCESS ? ibv_wc_read_opcode(cq) : IBV_WC_SEND,
-      ibv_wc_read_vendor_err(cq), 0,  0};
+      cq->wr_id,
+      cq->status,
+      cq->status == IBV_WC_SUCCESS ? ibv_wc_read_opcode(cq) : IBV_WC_SEND,
+      ibv_wc_read_vendor_err(cq),
+      0,
+      0};
   ibv_end_poll(cq);
   return completion;
 }

@@ -54,13 +54,13 @@ void make_ready(ibv_qp* qp, std::uint32_t qkey = kQkey);
 struct StationSpec {
   QpSpec qp = {};
   int cqe = 64;
-  std::uint64_t wc_flags = 0;                      ///< of ibv_create_cq_ex
+  std::uint64_t wc_flags = 0;                                ///< of ibv_create_cq_ex
   std::optional<std::uint64_t> efa_wc_flags = std::nullopt;  ///< given: efadv_create_cq with these
-  std::uint64_t cq_comp_mask = 0;                  ///< of ibv_cq_init_attr_ex
-  std::uint32_t cq_flags = 0;                      ///< of ibv_cq_init_attr_ex
-  ibv_pd* parent_domain = nullptr;                 ///< for QP and CQs
-  bool one_cq = false;                             ///< sends and receives complete in one queue
-  int access = -1;                                 ///< of the buffer; -1: all that the device has
+  std::uint64_t cq_comp_mask = 0;                            ///< of ibv_cq_init_attr_ex
+  std::uint32_t cq_flags = 0;                                ///< of ibv_cq_init_attr_ex
+  ibv_pd* parent_domain = nullptr;                           ///< for QP and CQs
+  bool one_cq = false;  ///< sends and receives complete in one queue
+  int access = -1;      ///< of the buffer; -1: all that the device has
 };
 
 /// Completion queues are extended ones.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// What libibverbs 65 does itself on top of the provider: buffers, extended registration, port speed
-/// (spec verbs V9, V38).
+/// What libibverbs 65 does itself on top of the provider: buffers, extended registration, port
+/// speed (spec verbs V9, V38).
 #include "../station.hpp"
 
 namespace efa::provider_test {
@@ -19,7 +19,8 @@ TEST_F(Buffer, V9_what_an_older_kernel_says_is_passed_on) {
   for (const int error : {EPROTONOSUPPORT, ENOTTY}) {
     const Interception old([&](const VerbsCall&) { return error; });
     std::uint64_t speed = 0;
-    EXPECT_EQ(ibv_query_port_speed(context.get(), 1, &speed), error) << "as stock libraries pass it on";
+    EXPECT_EQ(ibv_query_port_speed(context.get(), 1, &speed), error)
+        << "as stock libraries pass it on";
   }
 }
 

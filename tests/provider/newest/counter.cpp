@@ -88,7 +88,8 @@ TEST_F(Counter, V182_can_lie_in_memory_of_the_caller) {
   if (refused()) return;
   alignas(8) std::uint64_t values[2] = {7, 8};
   efadv_comp_cntr_init_attr attr{};
-  attr.flags = EFADV_COMP_CNTR_INIT_WITH_COMP_EXTERNAL_MEM | EFADV_COMP_CNTR_INIT_WITH_ERR_EXTERNAL_MEM;
+  attr.flags =
+      EFADV_COMP_CNTR_INIT_WITH_COMP_EXTERNAL_MEM | EFADV_COMP_CNTR_INIT_WITH_ERR_EXTERNAL_MEM;
   attr.comp_cntr_ext_mem.ptr = reinterpret_cast<std::uint8_t*>(&values[0]);
   attr.err_cntr_ext_mem.ptr = reinterpret_cast<std::uint8_t*>(&values[1]);
   const CounterOwner counter(create_in(attr));
@@ -106,8 +107,8 @@ TEST_F(Counter, V182_V184_in_a_DMA_buffer_is_read_through_its_address) {
   const int fd = ::memfd_create("counter", MFD_ALLOW_SEALING);
   ASSERT_EQ(::ftruncate(fd, 4096), 0);
   ASSERT_EQ(::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-  auto* at = static_cast<std::uint8_t*>(
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  auto* at =
+      static_cast<std::uint8_t*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   efadv_comp_cntr_init_attr attr{};
   attr.flags = EFADV_COMP_CNTR_INIT_WITH_COMP_EXTERNAL_MEM;
   attr.comp_cntr_ext_mem.type = EFADV_MEMORY_LOCATION_DMABUF;

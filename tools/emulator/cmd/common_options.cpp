@@ -219,9 +219,9 @@ Result<Topology> topology_from(const CommonWords& typed) {
     return parse_number("--seed", text, 0, UINT64_MAX);
   });
   given.set_if_given("--timeout", typed.timeout, topology->transport_timeout, parse_timeout);
-  for (const auto& step : {given.result(), add_impairment(typed, *topology),
-                           add_rnr_faults(typed.rnr_at, *topology), validate(*topology),
-                           add_limits(typed.limits, *topology)}) {
+  for (const auto& step :
+       {given.result(), add_impairment(typed, *topology), add_rnr_faults(typed.rnr_at, *topology),
+        validate(*topology), add_limits(typed.limits, *topology)}) {
     if (!step) {
       return tl::unexpected<Error>(step.error());
     }
