@@ -23,22 +23,23 @@ uint64_t answered_caps(uint64_t offered, uint64_t asked, const Release& release)
   if (!asked) return offered;
   uint64_t secondary = kSecondaryCaps;
   if (release.hinted_comm_caps) secondary &= ~kCommCaps;
-  if (release.hinted_source) secondary &= ~FI_SOURCE;
   const uint64_t directions = open_directions(asked, FI_MSG | FI_TAGGED, kMessageDirections) |
                               open_directions(asked, FI_RMA | FI_ATOMIC, kRmaDirections);
   return offered & (asked | directions | secondary);
 }
 
-/// An application that asks for remote peers only gets endpoints that do not look for local ones.
-uint64_t without_local(uint64_t caps, uint64_t asked) {
-  const bool remote_only = (asked & kCommCaps) == FI_REMOTE_COMM;
-  return remote_only ? caps & ~FI_LOCAL_COMM : caps;
+/// Without what is only there on request. An application that asks for remote peers only gets
+/// endpoints that do not look for local ones.
+uint64_t without_unasked(uint64_t caps, uint64_t asked, const Release& release) {
+  if ((asked & kCommCaps) == FI_REMOTE_COMM) caps &= ~FI_LOCAL_COMM;
+  if (release.hinted_source && asked && !(asked & FI_SOURCE)) caps &= ~FI_SOURCE;
+  return caps;
 }
 
 uint64_t domain_caps(uint64_t offered, const fi_info& hints, const Release& release) {
+  if (!release.hinted_comm_caps) return offered;
   if (hints.domain_attr && hints.domain_attr->caps) return offered & hints.domain_attr->caps;
-  if (hints.caps && release.hinted_comm_caps) return hints.caps & kCommCaps;
-  return without_local(offered, hints.caps);
+  return hints.caps ? hints.caps & kCommCaps : offered;
 }
 
 /// The same for one side of an endpoint, where bits of the other side say nothing.
@@ -47,7 +48,8 @@ uint64_t side_caps(uint64_t offered, uint64_t own, uint64_t common, uint64_t sid
   const uint64_t asked = own ? own : common;
   if (!asked) return offered;
   // Bits of neither side, so that "nothing for this side" is not "no hint".
-  return answered_caps(offered, (asked & side) | FI_PROV_ATTR_ONLY, release);
+  const uint64_t caps = answered_caps(offered, (asked & side) | FI_PROV_ATTR_ONLY, release);
+  return without_unasked(caps, own, release);
 }
 
 void answer_tx(fi_tx_attr& tx, const fi_info& hints, uint64_t caps, const Release& release) {
@@ -74,9 +76,10 @@ void answer_rx(fi_rx_attr& rx, const fi_info& hints, uint64_t caps, const Releas
 
 /// Sizes up to which an order holds, if the order itself was asked for (spec 3.3).
 void answer_order(fi_ep_attr& ep, const fi_info& hints, const Release& release) {
-  const uint64_t order = hints.tx_attr ? hints.tx_attr->msg_order : ~0ULL;
+  if (!hints.tx_attr) return;
+  const uint64_t order = hints.tx_attr->msg_order;
   if (!(order & FI_ORDER_ATOMIC_RAW)) ep.max_order_raw_size = 0;
-  if (release.unasked_order) return;
+  if (!release.packet_order) return;
   if (!(order & FI_ORDER_ATOMIC_WAR)) ep.max_order_war_size = 0;
   if (!(order & FI_ORDER_ATOMIC_WAW)) ep.max_order_waw_size = 0;
 }
@@ -95,16 +98,6 @@ void answer_domain(fi_domain_attr& domain, const fi_domain_attr& asked) {
   take_hint(domain.data_progress, asked.data_progress);
   take_hint(domain.resource_mgmt, asked.resource_mgmt);
   take_hint(domain.av_type, asked.av_type);
-}
-
-/// Traffic classes that EFA has: one that is quick and one that is not (spec 3.1 step 7).
-void answer_traffic_class(fi_info& info, const fi_info& hints) {
-  const auto known = [](uint32_t traffic) -> uint32_t {
-    if (traffic == FI_TC_BEST_EFFORT || traffic == FI_TC_LOW_LATENCY) return traffic;
-    return FI_TC_UNSPEC;
-  };
-  if (hints.tx_attr) info.tx_attr->tclass = known(hints.tx_attr->tclass);
-  if (hints.domain_attr) info.domain_attr->tclass = known(hints.domain_attr->tclass);
 }
 
 /// Applications may keep room for headers in front of their buffers; the protocol says how much.
@@ -131,13 +124,12 @@ void adapt_direct(fi_info& info, const Device& device, const fi_info& hints) {
 
 void follow_hints(fi_info& info, const Release& release, bool target, const fi_info& hints) {
   const uint64_t side = target ? hints.caps : hints.caps & ~kTargetCaps;
-  info.caps = without_local(answered_caps(info.caps, hints.caps, release), hints.caps);
+  info.caps = without_unasked(answered_caps(info.caps, hints.caps, release), hints.caps, release);
   info.domain_attr->caps = domain_caps(info.domain_attr->caps, hints, release);
   answer_tx(*info.tx_attr, hints, side, release);
   answer_rx(*info.rx_attr, hints, side, release);
   if (hints.ep_attr) answer_endpoint(*info.ep_attr, *hints.ep_attr);
   if (hints.domain_attr) answer_domain(*info.domain_attr, *hints.domain_attr);
-  if (release.echoes_traffic_class) answer_traffic_class(info, hints);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
-#include <cstring>
 
 #include "caps.hpp"
 #include "nic.hpp"
@@ -87,9 +86,11 @@ size_t max_message(const Template& entry) {
 }
 
 void fill_order(fi_ep_attr& ep, Kind kind, const Device& device, const Release& release) {
+  const size_t packet = device.mtu - kAtomicHeader;
   if (kind == Kind::direct || (kind == Kind::datagram && !release.datagram_order)) return;
-  ep.max_order_raw_size = kind == Kind::rdm ? device.mtu - kAtomicHeader : device.mtu;
-  ep.max_order_waw_size = device.mtu;
+  ep.max_order_raw_size = kind == Kind::rdm ? packet : device.mtu;
+  ep.max_order_war_size = release.packet_order ? packet : 0;
+  ep.max_order_waw_size = release.packet_order ? packet : device.mtu;
 }
 
 void fill_endpoint(fi_ep_attr& ep, const Template& entry, const Release& release) {
@@ -133,13 +134,11 @@ void fill_domain(fi_domain_attr& domain, Kind kind, const Device& device, const 
   fill_model(domain, kind, release);
 }
 
-/// malloc(), because fi_freeinfo() frees it.
 void fill_source(fi_info& info, const Device& device) {
   const Address address{.gid = device.gid};
   info.addr_format = FI_ADDR_EFA;
   info.src_addrlen = sizeof address;
-  info.src_addr = std::malloc(sizeof address);
-  if (info.src_addr) std::memcpy(info.src_addr, &address, sizeof address);
+  info.src_addr = c_bytes(&address, sizeof address);
 }
 
 Template make_template(Kind kind, const Device& device, const Release& release, Depths depths,

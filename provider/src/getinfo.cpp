@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "hints.hpp"
@@ -70,21 +69,19 @@ std::optional<Refusal> refuse(const Template& entry, const Release& release,
   return check_kind(entry, *request.hints);
 }
 
-void set_destination(fi_info& info, const Address& address) {
-  info.dest_addr = std::malloc(sizeof address);
-  if (!info.dest_addr) return;
-  std::memcpy(info.dest_addr, &address, sizeof address);
-  info.dest_addrlen = sizeof address;
+/// address: 32 bytes, not aligned where the application gave them.
+void set_destination(fi_info& info, const void* address) {
+  info.dest_addr = c_bytes(address, sizeof(Address));
+  info.dest_addrlen = info.dest_addr ? sizeof(Address) : 0;
 }
 
 void add_destination(fi_info& info, const Request& request) {
   if (has_destination(request)) {
     const char* service = request.service ? request.service : "";
-    set_destination(info, *parse_address(request.node, service));
+    const auto address = parse_address(request.node, service);
+    set_destination(info, &*address);
   } else if (request.hints && request.hints->dest_addr) {
-    Address address;
-    std::memcpy(&address, request.hints->dest_addr, sizeof address);
-    set_destination(info, address);
+    set_destination(info, request.hints->dest_addr);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "info.hpp"
 
+#include <cstdlib>
 #include <cstring>
 
 namespace efa::fi {
@@ -15,6 +16,12 @@ InfoPtr duplicate(const fi_info& info) {
 
 char* c_text(std::string_view text) {
   return strndup(text.data(), text.size());
+}
+
+void* c_bytes(const void* bytes, size_t size) {
+  void* const copy = std::malloc(size);  // NOLINT(cppcoreguidelines-owning-memory): libfabric's
+  if (copy) std::memcpy(copy, bytes, size);
+  return copy;
 }
 
 void InfoList::append(InfoPtr info) {

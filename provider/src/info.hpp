@@ -23,6 +23,9 @@ InfoPtr duplicate(const fi_info& info);
 /// Text as fi_freeinfo() frees it.
 char* c_text(std::string_view text);
 
+/// A copy of these bytes as fi_freeinfo() frees them; null: no memory.
+void* c_bytes(const void* bytes, size_t size);
+
 /// Entries in the order in which they came, as one list.
 class InfoList {
  public:

@@ -3,6 +3,7 @@
 
 #include <rdma/fi_errno.h>
 
+#include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -52,10 +53,13 @@ const char* link_text(fi_link_state state) {
 }
 
 /// fi_tostr() hands over what it has so far: text goes to its end.
-template <class... Values>
-void print(char* buffer, size_t size, const char* format, Values... values) {
+[[gnu::format(printf, 3, 4)]] void print(char* buffer, size_t size, const char* format, ...) {
   const size_t used = strnlen(buffer, size);
-  if (used < size) std::snprintf(buffer + used, size - used, format, values...);
+  if (used >= size) return;
+  va_list values;
+  va_start(values, format);
+  std::vsnprintf(buffer + used, size - used, format, values);
+  va_end(values);
 }
 
 int print_nic(const fid* object, char* buffer, size_t size) {

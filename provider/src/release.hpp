@@ -33,15 +33,15 @@ struct Release {
   bool hinted_order;         ///< msg_order is what the hint asks, not all that there is
   bool hinted_comm_caps;     ///< LOCAL_COMM and REMOTE_COMM only when hinted
   bool hinted_source;        ///< FI_SOURCE only when hinted
-  bool echoes_traffic_class;
-  bool rma_is_manual;     ///< hinting FI_RMA without a progress model answers manual progress
-  bool datagram_context;  ///< datagram endpoints need FI_CONTEXT2
+  bool rma_is_manual;        ///< hinting FI_RMA without a progress model answers manual progress
+  bool datagram_context;     ///< datagram endpoints need FI_CONTEXT2
   fi_progress rdm_progress;
   uint32_t rdm_inject_limit;  ///< inject_size of RDM before headers
   uint32_t rdm_inject_header;
   bool datagram_inject;
   bool datagram_order;  ///< datagram entries report max_order sizes
-  bool unasked_order;   ///< max_order_waw_size is reported without its order
+  bool packet_order;    ///< every max_order size is what one packet of atomics holds, zero unless
+                        ///< asked
   uint32_t rdm_cq_data;
   uint32_t datagram_cq_data;
   uint32_t rdm_prefix;  ///< msg_prefix_size of RDM with FI_MSG_PREFIX
@@ -54,7 +54,6 @@ inline constexpr Release kRelease1_17{
     .hinted_order = false,
     .hinted_comm_caps = true,
     .hinted_source = false,
-    .echoes_traffic_class = false,
     .rma_is_manual = true,
     .datagram_context = false,
     .rdm_progress = FI_PROGRESS_AUTO,
@@ -62,7 +61,7 @@ inline constexpr Release kRelease1_17{
     .rdm_inject_header = 168,
     .datagram_inject = false,
     .datagram_order = true,
-    .unasked_order = true,
+    .packet_order = false,
     .rdm_cq_data = 8,
     .datagram_cq_data = 0,
     .rdm_prefix = 112,
@@ -75,7 +74,6 @@ inline constexpr Release kRelease2_1{
     .hinted_order = true,
     .hinted_comm_caps = false,
     .hinted_source = true,
-    .echoes_traffic_class = true,
     .rma_is_manual = false,
     .datagram_context = true,
     .rdm_progress = FI_PROGRESS_MANUAL,
@@ -83,7 +81,7 @@ inline constexpr Release kRelease2_1{
     .rdm_inject_header = 0,
     .datagram_inject = true,
     .datagram_order = false,
-    .unasked_order = false,
+    .packet_order = true,
     .rdm_cq_data = 4,
     .datagram_cq_data = 4,
     .rdm_prefix = 176,

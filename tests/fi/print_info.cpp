@@ -44,8 +44,8 @@ int open_fabric() {
 int main(int arguments, char** argument) {
   if (arguments > 1 && std::strcmp(argument[1], "open") == 0) return open_fabric();
   for (const HintSet& set : hint_sets()) {
-    for (const uint32_t version :
-         {FI_VERSION(1, 4), FI_VERSION(1, 5), FI_VERSION(1, 9), FI_VERSION(1, 17)})
+    for (const uint32_t version : {FI_VERSION(1, 4), FI_VERSION(1, 5), FI_VERSION(1, 9),
+                                   FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION)})
       print(set, version);
   }
 }

@@ -1,17 +1,44 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: release_2.sh COMPILER PEERS_DIRECTORY
+# Usage: release_2.sh COMPILER PEERS_DIRECTORY EFA_EMU
 #
-# The provider's sources compile for libfabric 2.1, whose headers come from trixie's source package.
+# The provider for libfabric 2.1: compiles, wins over the one inside, and gives the same answers, but for
+# those in differences-2.1.txt. Builds libfabric 2.1 from trixie's sources first, once.
 set -euo pipefail
-compiler=$1 peers=$2
-root=$(cd "$(dirname "$0")/../.." && pwd)
-"$root/scripts/fetch-source.sh" libfabric trixie "$peers"
-headers=$peers/libfabric/include
-grep -q '^#define FI_MAJOR_VERSION 2$' "$headers/rdma/fabric.h"
-for source in "$root"/provider/src/*.cpp; do
-	echo "${source##*/}"
-	"$compiler" -std=c++20 -Wall -Wextra -Werror -fno-exceptions -fno-rtti -fsyntax-only \
-		-I "$headers" "$source"
-done
+compiler=$1 peers=$2 emu=$3
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+"$root/scripts/build-libfabric.sh" "$peers"
+libfabric=$peers/libfabric-2.1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# As in provider/CMakeLists.txt, for another layout of libfabric's structures.
+"$compiler" -std=c++20 -O1 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -fno-exceptions \
+	-fno-rtti -I "$libfabric/include" "$root"/provider/src/*.cpp -L "$libfabric/lib" -lfabric -libverbs \
+	-lefa -static-libstdc++ -static-libgcc -Wl,-z,defs -o "$work/libefa-fi.so"
+# The hints use names that libfabric 2 calls deprecated.
+"$compiler" -std=c++20 -w -I "$libfabric/include" "$here/print_info.cpp" "$here/hint_sets.cpp" \
+	-L "$libfabric/lib" -lfabric -o "$work/print_info"
+
+# answers VARIABLE=VALUE...
+answers() {
+	env LD_LIBRARY_PATH="$libfabric/lib" FI_PROVIDER=efa "$@" "$emu" run -- "$work/print_info"
+}
+unset FI_PROVIDER_PATH
+answers >"$work/theirs"
+answers FI_PROVIDER_PATH="$work" >"$work/ours"
+PYTHONPATH=$here python3 - "$work/theirs" "$work/ours" "$here/differences-2.1.txt" <<-'END'
+	import sys
+	import answers
+	theirs, ours = (answers.parse(open(path).read()) for path in sys.argv[1:3])
+	found = answers.differences(theirs, ours)
+	wanted = answers.expected(sys.argv[3])
+	for text, where in found.items():
+	    print('differs' if text in wanted else 'FAILED: differs', text, where[:3])
+	for text in sorted(wanted - set(found)):
+	    print('FAILED: does not differ', text)
+	print(len(theirs), 'answers compared')
+	sys.exit(set(found) != wanted or len(theirs) < 400)
+END

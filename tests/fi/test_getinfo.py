@@ -88,6 +88,16 @@ class WhoAnswers(unittest.TestCase):
         self.assertEqual(fields(output, 'domain'),
                          ['efa_0-rdm', 'efa_1-rdm', 'efa_0-dgrm', 'efa_1-dgrm'])
 
+    def test_it_shows_one_symbol_and_brings_its_own_c_plus_plus(self):
+        library = os.path.join(OURS, 'libefa-fi.so')
+        symbols = subprocess.run(['nm', '-D', '--defined-only', library], check=True,
+                                 capture_output=True, text=True).stdout
+        self.assertEqual([line.split()[-1] for line in symbols.splitlines()], ['fi_prov_ini'])
+        needs = subprocess.run(['readelf', '-d', library], check=True, capture_output=True,
+                               text=True).stdout
+        self.assertIn('libfabric.so.1', needs)
+        self.assertNotIn('libstdc++', needs)
+
     def test_fabrics_cannot_be_opened_yet_and_the_log_says_so(self):
         output, log = run(PRINT, 'open', fails=True, FI_PROVIDER='efa', FI_LOG_LEVEL='warn')
         self.assertEqual(output, 'Function not implemented\n')

@@ -28,7 +28,7 @@ struct Column {
   Kind kind;
   Rdma rdma;
   uint64_t caps, mode, tx_flags, rx_flags, order;
-  size_t inject, tx_iov, rma_iov, rx_iov, max_msg, prefix, raw, waw;
+  size_t inject, tx_iov, rma_iov, rx_iov, max_msg, prefix, raw, war, waw;
   uint64_t tag_format;
   fi_threading threading;
   fi_progress progress;
@@ -64,6 +64,7 @@ const Column kColumns[] = {
      0,
      0,
      0,
+     0,
      FI_THREAD_SAFE,
      FI_PROGRESS_AUTO,
      FI_RM_ENABLED,
@@ -85,6 +86,7 @@ const Column kColumns[] = {
      1,
      4,
      0x40000000,
+     0,
      0,
      0,
      0,
@@ -112,7 +114,8 @@ const Column kColumns[] = {
      SIZE_MAX,
      0,
      8776,
-     8928,
+     8776,
+     8776,
      kTag,
      FI_THREAD_SAFE,
      FI_PROGRESS_MANUAL,
@@ -137,6 +140,7 @@ const Column kColumns[] = {
      SIZE_MAX,
      0,
      8776,
+     0,
      8928,
      kTag,
      FI_THREAD_SAFE,
@@ -164,6 +168,7 @@ const Column kColumns[] = {
      0,
      0,
      0,
+     0,
      FI_THREAD_DOMAIN,
      FI_PROGRESS_AUTO,
      FI_RM_DISABLED,
@@ -187,6 +192,7 @@ const Column kColumns[] = {
      8928,
      40,
      8928,
+     0,
      8928,
      0,
      FI_THREAD_DOMAIN,
@@ -225,7 +231,7 @@ TEST_P(Templates, HaveTheLimitsOfTheDeviceOrTheProtocol) {
   EXPECT_EQ(info.ep_attr->max_msg_size, GetParam().max_msg);
   EXPECT_EQ(info.ep_attr->msg_prefix_size, GetParam().prefix);
   EXPECT_EQ(info.ep_attr->max_order_raw_size, GetParam().raw);
-  EXPECT_EQ(info.ep_attr->max_order_war_size, 0u);
+  EXPECT_EQ(info.ep_attr->max_order_war_size, GetParam().war);
   EXPECT_EQ(info.ep_attr->max_order_waw_size, GetParam().waw);
   EXPECT_EQ(info.ep_attr->mem_tag_format, GetParam().tag_format);
 }
