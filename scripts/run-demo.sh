@@ -1,20 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# `make run`: builds the emulator and shows what runs on it. Every program but our own MPI check is
-# Debian's, unmodified. Each command is shown before it runs; the first that fails ends the show.
+# `make run`: builds the emulator and libefa and shows what runs on them. Every program but our own MPI
+# check is Debian's, unmodified, over our libefa or, with EFA_LIBEFA=distribution, over Debian's. Each
+# command is shown before it runs; the first that fails ends the show.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
+. "$(dirname "$0")/choose-libefa.sh"
 cd "$root"
 
 step "Packages from Debian"
 scripts/install-deps.sh build run
-step "Build the emulator in build/default (a minute or two the first time)"
+step "Build the emulator and libefa in build/default (two or three minutes the first time)"
 build_tree default efa-emu
+build_libefa
 step "Build newer peers in build/peers (a minute or two the first time)"
 peers=
 if [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers </dev/null; then
 	peers=build/peers/perftest
+	build_newer_libefa
 fi
 run=build/run
 mkdir -p $run
@@ -33,8 +37,15 @@ pair() {
 # perftest 4.5 of Debian 12 knows the device ids of the first two generations only.
 perftest() { pair efa1 18515 "$@"; }
 
+[ ${#libefa[@]} -eq 0 ] || export "${libefa[@]}"
+echo
+echo "Programs run over $libefa_words:"
+[ ${#libefa[@]} -eq 0 ] || printf '%s\n' "${libefa[@]}" | sed "s|$root/||g"
+
 step "The devices that a program sees"
 show efa-emu run -- ibv_devices
+# The first one that is loaded serves the devices.
+show efa-emu run -- sh -c "LD_DEBUG=files ibv_devices 2>&1 | grep -o -m 1 'calling init: .*libefa.*'"
 show efa-emu run -- ibv_devinfo -v
 step "Latency, SRD"
 perftest ib_send_lat -c SRD -x 0
@@ -45,7 +56,11 @@ perftest ib_read_bw -c SRD -x 0
 step "Bandwidth, SRD RDMA write"
 if [ -n "$peers" ]; then
 	echo "(perftest 25.01 over rdma-core 56 of Debian 13: those of Debian 12 know no SRD write)"
-	(PATH=$root/$peers:$PATH && pair efa2 18515 ib_write_bw -c SRD -x 0)
+	(
+		[ ${#newer_libefa[@]} -eq 0 ] || export "${newer_libefa[@]}"
+		PATH=$root/$peers:$PATH
+		pair efa2 18515 ib_write_bw -c SRD -x 0
+	)
 else
 	stop "ib_write_bw -c SRD needs perftest 25.01 and rdma-core 56, whose Debian sources could not" \
 		"be had or built (see above)"
@@ -61,6 +76,7 @@ step "MPI: 4 ranks on 4 hosts, data checked, traffic compared with the device co
 show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o $run/checked_job
 rm -f $run/expected.json $run/stats.json
 mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
+for variable in "${libefa[@]}"; do mca+=" -x ${variable%%=*}"; done
 show efa-emu run --hosts 4 --stats=json --stats-file $run/stats.json -- \
 	sh -c "mpirun --hostfile \$EFA_EMU_HOSTFILE --np 4 --map-by node --allow-run-as-root $mca $run/checked_job $run/expected.json"
 show python3 tests/mpi/check_counters.py $run/expected.json $run/stats.json

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Second part of `make run`: the kernel driver in two virtual machines with emulated PCI devices,
-# installed the way a user does it. Each command is shown before it runs; the first that fails ends
-# the show. The machines' files are this machine's; nothing is changed on it.
+# installed the way a user does it; programs over our libefa or, with EFA_LIBEFA=distribution, over
+# Debian's. Each command is shown before it runs; the first that fails ends the show. The machines' files
+# are this machine's; nothing is changed on it.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
+. "$(dirname "$0")/choose-libefa.sh"
 cd "$root"
 lab=tools/lab/lab
 kernel=6.1
@@ -14,8 +16,9 @@ step "Packages from Debian, for the virtual machines"
 scripts/install-deps.sh build run lab package
 step "QEMU and Debian's kernel $kernel, into the cache (110 MB the first time)"
 "$lab" setup --kernel $kernel
-step "Build the emulator in build/default"
+step "Build the emulator and libefa in build/default"
 build_tree default efa-emu
+build_libefa
 step "The driver as a Debian package"
 made=$(scripts/dkms-deb.sh | tail -n 1)
 echo "$made"
@@ -48,20 +51,21 @@ boot() {
 		on $host modprobe efa
 	done
 }
-# pair PORT COMMAND...: the command as server on host1, and with its name as argument on host2.
+# pair PORT COMMAND...: the command as server on host1, and with its name as argument on host2, over
+# the chosen libefa.
 pair() {
 	local port=$1
 	shift
-	on host1 scripts/pair.sh "$port" "$*" "$* host1"
+	on host1 env "${libefa[@]}" scripts/pair.sh "$port" "$*" "$* host1"
 }
 
 step "Two machines boot; modprobe efa"
 boot efa1
 on host1 sh -c 'dmesg | grep " efa[: ]"'
 step "The device"
-on host1 ibv_devinfo -v
+on host1 env "${libefa[@]}" ibv_devinfo -v
 on host1 rdma link
-step "Debian's libefa and perftest: latency and bandwidth between the machines"
+step "perftest over $libefa_words: latency and bandwidth between the machines"
 pair 18515 ib_send_lat -c SRD -x 0 -n 500
 pair 18515 ib_send_bw -c SRD -x 0 -n 1000
 pair 18515 ib_read_bw -c SRD -x 0 -n 500
@@ -75,7 +79,9 @@ step "The same with devices that can RDMA write"
 boot efa2
 if [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers </dev/null; then
 	echo "(perftest 25.01 over rdma-core 56 of Debian 13: those of Debian 12 know no SRD write)"
-	pair 18515 build/peers/perftest/ib_write_bw -c SRD -x 0 -n 500
+	build_newer_libefa
+	on host1 env "${newer_libefa[@]}" scripts/pair.sh 18515 "build/peers/perftest/ib_write_bw -c SRD -x 0 -n 500" \
+		"build/peers/perftest/ib_write_bw -c SRD -x 0 -n 500 host1"
 else
 	stop "ib_write_bw -c SRD needs perftest 25.01 and rdma-core 56, which could not be built (see above)"
 fi
@@ -84,8 +90,9 @@ pair 47592 fi_pingpong -p efa -e rdm -I 50
 mkdir -p "$build/run"
 show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o build/run/checked_job
 mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
+for variable in "${libefa[@]}"; do mca+=" -x ${variable%%=*}"; done
 # shellcheck disable=SC2016  # for the shell over there
-on host1 sh -c 'FI_PROVIDER=efa mpirun --hostfile $LAB_HOSTFILE --np 2 --map-by node '"$mca"' build/run/checked_job /tmp/expected.json'
+on host1 env "${libefa[@]}" sh -c 'FI_PROVIDER=efa mpirun --hostfile $LAB_HOSTFILE --np 2 --map-by node '"$mca"' build/run/checked_job /tmp/expected.json'
 on host1 rdma statistic
 show "$lab" down --name $name
 
