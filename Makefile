@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb test test-driver test-package test-kernels test-interop test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb test test-driver test-package test-kernels test-interop test-square test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -45,6 +45,9 @@ test-kernels: ## efa.ko on every supported kernel: build with W=1 and sparse, bo
 
 test-interop: ## the distribution's own efa driver through the same tests; docs/driver-differences.md
 	scripts/test-interop.sh
+
+test-square: ## {our, the distribution's} driver and native mode x {our, the distribution's} libefa; docs/interop.md
+	scripts/test-square.sh
 
 test-lab: ## tests of the VM lab itself (boots guests; some minutes)
 	scripts/test.sh lab

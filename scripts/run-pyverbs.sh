@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
 # Usage: run-pyverbs.sh [EFA_EMU [DIRECTORY [LIBEFA44 LIBEFA56]]]
+#        run-pyverbs.sh --collect DIRECTORY     only puts the tests of 44 into DIRECTORY/pyverbs-44
 #
 # Runs rdma-core's own tests against the emulated device EFA_EMU (default: the one in build/default),
 # prints what passed, failed and was skipped and why, and fails if any test failed:
@@ -19,6 +20,8 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 emulator=${1:-$top/build/default/tools/emulator/efa-emu}
 libefa44=${3:-} libefa56=${4:-}
+collect_only=
+[ "$emulator" != --collect ] || collect_only=yes
 directory=$(mkdir -p "${2:-$top/build/peers}" && cd "${2:-$top/build/peers}" && pwd)
 runner=$top/tests/native/pyverbs_runner.py
 python=/usr/bin/python3 # python3-pyverbs is for the system's interpreter
@@ -26,7 +29,7 @@ packaged=/usr/share/doc/rdma-core/tests
 modules=(test_efa_srd test_efadv test_device test_pd test_mr test_cq test_cqex test_cq_events
 	test_qp test_qpex test_relaxed_ordering test_parent_domain test_fork test_addr)
 
-if [ ! -x "$emulator" ]; then
+if [ -z "$collect_only" ] && [ ! -x "$emulator" ]; then
 	echo "run-pyverbs: there is no emulator $emulator; build it, or name it" >&2
 	exit 2
 fi
@@ -97,6 +100,10 @@ provide_rdma_tool() {
 
 status=0
 collect_tests 44 "$packaged"
+if [ -n "$collect_only" ]; then
+	echo "${modules[@]}" >"$directory/pyverbs-44/modules"
+	exit 0
+fi
 (run_tests 44 "$libefa44") || status=1
 
 if dpkg-query -W cython3 python3-dev libudev-dev libnl-route-3-dev >/dev/null 2>&1; then

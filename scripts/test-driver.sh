@@ -69,6 +69,21 @@ conformance() {
 	count "$kernel, $generation: conformance with native mode" $status
 }
 
+# libefa KERNEL: our libefa on it, in two guests.
+libefa() {
+	local kernel=$1 log=$build/driver/$1-libefa.log counts
+	python3 -B tests/interop/square.py --short --kernel "$kernel" --folder "$build/driver/$kernel-libefa" \
+		--build "$build/default" --driver "ours=$build/driver/$kernel/efa.ko" \
+		--library "ours=$build/default/userspace/lib" | tee "$log"
+	counts=$(sed -nE '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log")
+	if [ -z "$counts" ]; then
+		count "$kernel: our libefa gave no results" 1
+		return
+	fi
+	passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+	[ "${counts#* }" -eq 0 ] || failures+=("$kernel, our libefa: ${log#"$root"/}")
+}
+
 for kernel in "$@"; do
 	step "Kernel $kernel: efa.ko"
 	if ! build_module "$kernel"; then
@@ -82,6 +97,8 @@ for kernel in "$@"; do
 		device/{binding,faults,loss}
 	step "Kernel $kernel: the same answers as native mode"
 	for generation in efa2 efa4; do conformance "$kernel" "$generation"; done
+	step "Kernel $kernel: verbs programs over our libefa"
+	libefa "$kernel"
 done
 
 echo

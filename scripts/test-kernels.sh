@@ -15,7 +15,7 @@ passed=0 failed=0
 table=$build/kernels.md
 
 scripts/install-deps.sh build kernel lab || exit 2
-build_tree default "efa-emu kselftest conformance_script"
+build_tree default "efa-emu kselftest conformance_script efa_provider provider_conformance interop_removal"
 mkdir -p "$build/kernels"
 
 # strict_build KERNEL: prints '0 warnings', 'N warnings' or 'fails'; the log is in build/kernels.

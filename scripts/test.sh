@@ -115,7 +115,7 @@ for part in "$@"; do
 		;;
 	driver)
 		step "Driver: build in build/default"
-		check "build" build_tree default "efa-emu kselftest conformance_script" || continue
+		check "build" build_tree default "efa-emu kselftest conformance_script efa_provider provider_conformance interop_removal" || continue
 		run_counting scripts/test-driver.sh
 		;;
 	package)

@@ -228,17 +228,20 @@ TEST_F(QueuePair, V99_have_requests_of_64_or_128_bytes) {
 
 TEST_F(QueuePair, V100_send_queues_are_powers_of_two) {
   for (const auto& [asked, given] : {std::pair{1u, 1u}, {5u, 8u}, {16u, 16u}, {100u, 128u}}) {
-    ASSERT_TRUE(create({.send_wr = asked}));
+    const Qp qp = create({.send_wr = asked});
+    ASSERT_TRUE(qp);
     EXPECT_EQ(caps.max_send_wr, std::max(given, min_sq_depth())) << asked;
     EXPECT_EQ(QpRings().sq_bytes(), caps.max_send_wr * 64);
   }
 }
 
 TEST_F(QueuePair, V101_receive_queues_are_powers_of_two_of_descriptors) {
-  ASSERT_TRUE(create({.recv_wr = 5, .recv_sge = 2}));
+  const Qp two = create({.recv_wr = 5, .recv_sge = 2});
+  ASSERT_TRUE(two);
   EXPECT_EQ(caps.max_recv_wr, 8u);
   EXPECT_EQ(QpRings().rq_bytes(), 16 * sizeof(efa_rx_desc));
-  ASSERT_TRUE(create({.recv_wr = 5, .recv_sge = 3}));
+  const Qp three = create({.recv_wr = 5, .recv_sge = 3});
+  ASSERT_TRUE(three);
   EXPECT_EQ(caps.max_recv_wr, 5u);
   EXPECT_EQ(QpRings().rq_bytes(), 16 * sizeof(efa_rx_desc));
 }
