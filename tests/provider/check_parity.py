@@ -84,8 +84,10 @@ def main():
         rows.append(row)
         tests = "<br>".join(f"`{name}`" for name in own.get(row, [])) or "-"
         lines.append(f"| V{row} | {what} | {tests} | {others} |")
-        if listed != tests and "--write" not in sys.argv:
-            faults.append(f"V{row}: the page lists other tests than the sources have; "
+        # Tests that the page does not list yet are no fault: they are of whoever wrote them.
+        gone = set(re.findall(r"`([^`]+)`", listed)) - set(own.get(row, []))
+        if gone and "--write" not in sys.argv:
+            faults.append(f"V{row}: there is no test {', '.join(sorted(gone))}; "
                           "run tests/provider/check_parity.py --write")
         if tests == "-" and "`" not in others:
             faults.append(f"V{row}: no test")
