@@ -119,7 +119,7 @@ void adapt_rdm(fi_info& info, const Release& release, const fi_info& hints) {
 }
 
 void adapt_direct(fi_info& info, const Device& device, const fi_info& hints) {
-  if (hints.caps && !(hints.caps & FI_RMA)) info.ep_attr->max_msg_size = device.mtu;
+  if (!(hints.caps & FI_RMA)) info.ep_attr->max_msg_size = device.mtu;
 }
 
 void follow_hints(fi_info& info, const Release& release, bool target, const fi_info& hints) {
@@ -136,7 +136,7 @@ void follow_hints(fi_info& info, const Release& release, bool target, const fi_i
 
 std::optional<Refusal> check_kind(const Template& entry, const fi_info& hints) {
   Check check;
-  const bool messages_only = entry.kind == Kind::direct && hints.caps && !(hints.caps & FI_RMA);
+  const bool messages_only = entry.kind == Kind::direct && !(hints.caps & FI_RMA);
   if (messages_only && hints.ep_attr)
     check.at_most("ep_attr->max_msg_size", hints.ep_attr->max_msg_size, entry.device->mtu,
                   "one message is one packet on efa-direct; the fabric efa splits messages");

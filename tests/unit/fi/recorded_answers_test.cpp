@@ -169,6 +169,11 @@ TEST(Nccl, GetsTheDirectFabricFirstAndItsOwnMode) {
 TEST(Direct, MessagesAloneAreOfOnePacket) {
   const Catalogue catalogue = machine(kRelease2_1, Rdma::unsolicited);
   EXPECT_EQ(ask(catalogue, "direct-msg").list.get()->ep_attr->max_msg_size, 8928u);
+  // Also where RMA is among what is offered, but was not asked for.
+  const Result unasked = ask(catalogue, "any-mode");
+  EXPECT_EQ(kinds(unasked), "direct rdm datagram");
+  EXPECT_EQ(unasked.list.get()->ep_attr->max_msg_size, 8928u);
+  EXPECT_EQ(ask(catalogue, "direct-rma").list.get()->ep_attr->max_msg_size, 0x40000000u);
   Hints hints = make_hints("direct-msg");
   hints->ep_attr->max_msg_size = 8929;
   const Result result = ask(catalogue, hints.get());
