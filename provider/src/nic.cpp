@@ -55,7 +55,6 @@ const char* link_text(fi_link_state state) {
 /// fi_tostr() hands over what it has so far: text goes to its end.
 [[gnu::format(printf, 3, 4)]] void print(char* buffer, size_t size, const char* format, ...) {
   const size_t used = strnlen(buffer, size);
-  if (used >= size) return;
   va_list values;
   va_start(values, format);
   std::vsnprintf(buffer + used, size - used, format, values);

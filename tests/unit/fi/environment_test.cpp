@@ -66,6 +66,7 @@ TEST(Environment, RetiredAndHarmfulNamesAreSaidEach) {
     const auto lines = complaints_about({(std::string(name) + "=1").c_str()});
     ASSERT_EQ(lines.size(), 1u) << name;
     EXPECT_EQ(lines[0].find(std::string(name) + "=1 is ignored: "), 0u) << lines[0];
+    EXPECT_EQ(lines[0].find("no such variable"), std::string::npos) << lines[0];
   }
   EXPECT_NE(complaints_about({"FI_EFA_RX_WINDOW_SIZE=1"})[0].find("FI_EFA_RECVWIN_SIZE"),
             std::string::npos);
