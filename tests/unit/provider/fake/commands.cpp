@@ -269,6 +269,7 @@ int ibv_cmd_modify_qp(ibv_qp* qp, ibv_qp_attr* attr, int mask, ModifyQp*, std::s
     if (attr->qp_state == IBV_QPS_RESET) {
       fake::DeviceQp& it = *call.k.qps.at(qp->handle);
       it.sends_taken = it.receives_taken = 0;
+      it.taken.clear();
       // A device forgets its doorbells with RESET (device-io I6).
       std::memset(it.sq_doorbell.data(), 0, it.sq_doorbell.size());
       if (it.rq_doorbell.data() != nullptr)

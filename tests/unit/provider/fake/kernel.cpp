@@ -144,4 +144,28 @@ std::vector<efa_rx_desc> DeviceQp::take_receives() {
   return taken;
 }
 
+void DeviceQp::serve() {
+  for (const efa_tx_wqe_128& wqe : take_sends())
+    taken.push_back({true, efa_tx_meta_desc_req_id64(&wqe.meta)});
+  for (const efa_rx_desc& descriptor : take_receives()) {
+    if (efa_rx_desc_first(&descriptor)) taken.push_back({false, descriptor.req_id});
+  }
+  for (; !taken.empty(); taken.pop_front()) {
+    const Request& request = taken.front();
+    DeviceCq& cq = request.send ? *send_cq : *recv_cq;
+    if (cq.room() == 0) return;
+    efa_rx_cdesc_ex entry{};
+    auto& common = entry.base.common;
+    efa_cdesc_common_set_q_type(
+        &common, request.send ? EFA_QUEUE_TYPE_SEND_QUEUE : EFA_QUEUE_TYPE_RECV_QUEUE);
+    if (request.send) {
+      efa_tx_cdesc_set_req_id64(reinterpret_cast<efa_tx_cdesc*>(&entry), request.id);
+    } else {
+      common.req_id = static_cast<std::uint16_t>(request.id);
+    }
+    common.qp_num = number;
+    cq.put(number % cq.written.size(), entry);
+  }
+}
+
 }  // namespace efa::fake

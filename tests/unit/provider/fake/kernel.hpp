@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -73,6 +74,15 @@ struct DeviceQp {
   /// What was announced since the last call, oldest first.
   std::vector<efa_tx_wqe_128> take_sends();
   std::vector<efa_rx_desc> take_receives();
+
+  /// For tests that let the device work by itself: ends requests successfully, oldest first, as far
+  /// as there is room for completions.
+  void serve();
+  struct Request {
+    bool send;
+    std::uint64_t id;
+  };
+  std::deque<Request> taken;
 };
 
 /// What the kernel answers; tests change it before they call.
