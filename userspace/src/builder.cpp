@@ -265,6 +265,7 @@ int wr_complete(ibv_qp_ex* base) {
   barrier_before_wc_stores();
   const std::uint32_t end = sq.building;
   std::uint32_t number = sq.work.posted();
+  sq.work.set_posted(end);
   while (number != end) {
     // A stretch without the end of the ring or of a batch in it.
     const std::uint32_t place = number & sq.work.mask();
@@ -275,7 +276,6 @@ int wr_complete(ibv_qp_ex* base) {
     if (number != end) [[unlikely]]
       barrier_before_wc_stores();
   }
-  sq.work.set_posted(end);
   leave<kThreads>(sq.lock);
   return 0;
 }

@@ -180,7 +180,10 @@ template <Threads kThreads, WqeSize kSize, RequestIds kIds>
   int error = 0;
   for (; wr != nullptr; wr = wr->next) {
     if (batch == 0) {
-      if (posted != announced) sq.ring_doorbell(announced = posted);  // what the caller wrote, too
+      if (posted != announced) {  // what the caller wrote, too
+        sq.work.set_posted(announced = posted);
+        sq.ring_doorbell(posted);
+      }
       barrier_before_wc_stores();
       batch = sq.max_batch;
     }
