@@ -253,7 +253,8 @@ template <std::size_t kBytes>
   } while (from != end);
 }
 
-template <Threads kThreads, WqeSize kSize>
+/// Where requests are only counted, the count has to be there before the device can complete one.
+template <Threads kThreads, WqeSize kSize, RequestIds kIds>
 int wr_complete(ibv_qp_ex* base) {
   SendQueue& sq = Qp::of(base).sq;
   if (sq.error != 0) [[unlikely]] {
@@ -265,7 +266,7 @@ int wr_complete(ibv_qp_ex* base) {
   barrier_before_wc_stores();
   const std::uint32_t end = sq.building;
   std::uint32_t number = sq.work.posted();
-  sq.work.set_posted(end);
+  if constexpr (kIds == RequestIds::kWide) sq.work.set_posted(end);
   while (number != end) {
     // A stretch without the end of the ring or of a batch in it.
     const std::uint32_t place = number & sq.work.mask();
@@ -276,14 +277,15 @@ int wr_complete(ibv_qp_ex* base) {
     if (number != end) [[unlikely]]
       barrier_before_wc_stores();
   }
+  if constexpr (kIds == RequestIds::kSlots) sq.work.set_posted(end);
   leave<kThreads>(sq.lock);
   return 0;
 }
 
-template <Threads kThreads, WqeSize kSize>
+template <Threads kThreads, WqeSize kSize, RequestIds kIds>
 void choose_session(ibv_qp_ex& qp) {
   qp.wr_start = wr_start<kThreads>;
-  qp.wr_complete = wr_complete<kThreads, kSize>;
+  qp.wr_complete = wr_complete<kThreads, kSize, kIds>;
   qp.wr_abort = wr_abort<kThreads>;
 }
 
@@ -303,13 +305,18 @@ void choose_operations(ibv_qp_ex& qp, std::uint64_t ops) {
   }
 }
 
-template <WqeSize kSize>
+template <WqeSize kSize, RequestIds kIds>
 void choose(Qp& qp, std::uint64_t ops) {
   ibv_qp_ex& ex = qp.verbs.qp_ex;
-  qp.domain->threads() == Threads::kSingle ? choose_session<Threads::kSingle, kSize>(ex)
-                                           : choose_session<Threads::kShared, kSize>(ex);
-  qp.ids == RequestIds::kSlots ? choose_operations<kSize, RequestIds::kSlots>(ex, ops)
-                               : choose_operations<kSize, RequestIds::kWide>(ex, ops);
+  qp.domain->threads() == Threads::kSingle ? choose_session<Threads::kSingle, kSize, kIds>(ex)
+                                           : choose_session<Threads::kShared, kSize, kIds>(ex);
+  choose_operations<kSize, kIds>(ex, ops);
+}
+
+template <WqeSize kSize>
+void choose(Qp& qp, std::uint64_t ops) {
+  qp.ids == RequestIds::kSlots ? choose<kSize, RequestIds::kSlots>(qp, ops)
+                               : choose<kSize, RequestIds::kWide>(qp, ops);
 }
 
 }  // namespace

@@ -6,6 +6,11 @@
 
 namespace efa {
 
+/// The queue pair that a completion names, or null. Acquires what its creation wrote.
+[[gnu::always_inline]] inline Qp* qp_of(const Cq& cq, std::uint64_t word0) {
+  return __atomic_load_n(cq.qps + cqe::qp_number(word0), __ATOMIC_ACQUIRE);
+}
+
 /// How many rings a completion queue has is fixed by the device.
 enum class Rings { kOne, kSeveral };
 

@@ -59,7 +59,7 @@ class QpTable {
   /// Readers hold the lock of a completion queue of `qp` instead of a lock of the table's own:
   /// whoever takes a queue pair out holds the locks of both its completion queues.
   Qp* find(std::uint32_t number) const {
-    return __atomic_load_n(&slots_[number], __ATOMIC_RELAXED);
+    return __atomic_load_n(&slots_[number], __ATOMIC_ACQUIRE);
   }
   Qp* const* slots() const { return slots_.get(); }
   void put(std::uint32_t number, Qp* qp) {

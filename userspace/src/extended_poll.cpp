@@ -20,7 +20,7 @@ template <Rings kRings, RequestIds kIds>
     ++cq.session_read;
     cq.entry[0] = word0;
     for (std::size_t i = 1; i < cqe::kWords; ++i) cq.entry[i] = load_device(entry + i);
-    Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
+    Qp* qp = qp_of(cq, word0);
     cq.opcode = cqe::kOpcodes[cqe::kind(word0)];
     std::uint64_t wr_id = 0;
     if (qp == nullptr || !(cq.opcode <= IBV_WC_RDMA_WRITE

@@ -27,7 +27,7 @@ const std::uint64_t* next_of_several(Cq& cq, std::uint64_t& word0) {
 /// former are dropped as other transports do it; the latter are an error of the program (V70).
 bool is_leftover(Cq& cq, std::uint64_t word0) {
   const std::uint16_t number = cqe::qp_number(word0);
-  const Qp* qp = load_device(cq.qps + number);
+  const Qp* qp = qp_of(cq, word0);
   if (qp != nullptr) {
     const bool receive = cqe::kOpcodes[cqe::kind(word0)] & IBV_WC_RECV;
     const WorkQueue& work = receive ? qp->rq.work : qp->sq.work;
@@ -75,7 +75,7 @@ namespace {
 template <RequestIds kIds>
 [[gnu::always_inline]] inline bool take_into(ibv_wc& wc, const Cq& cq, const std::uint64_t* entry,
                                              std::uint64_t word0) {
-  Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
+  Qp* qp = qp_of(cq, word0);
   const std::uint8_t opcode = cqe::kOpcodes[cqe::kind(word0)];
   std::uint64_t wr_id = 0;
   if (qp == nullptr) [[unlikely]]
@@ -97,7 +97,7 @@ template <RequestIds kIds>
 [[gnu::always_inline]] inline bool take_plain_send(ibv_wc& wc, const Cq& cq,
                                                    const std::uint64_t* entry,
                                                    std::uint64_t word0) {
-  Qp* qp = load_device(cq.qps + cqe::qp_number(word0));
+  Qp* qp = qp_of(cq, word0);
   std::uint64_t wr_id;
   if (qp == nullptr || !take_send<kIds>(*qp, entry, word0, wr_id)) [[unlikely]]
     return false;

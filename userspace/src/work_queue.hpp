@@ -59,11 +59,8 @@ class WorkQueue {
   // Posting. `posted` is the caller's copy of the count, so that it can live in a register.
 
   std::uint32_t posted() const { return posted_; }
-  /// To be called before the device is told of the requests: whoever completes counted ones compares
-  /// with this.
-  void set_posted(std::uint32_t posted) {
-    __atomic_store_n(&posted_, posted, __ATOMIC_RELAXED);
-  }
+  /// Of requests that are only counted, to be called before the device is told of them.
+  void set_posted(std::uint32_t posted) { __atomic_store_n(&posted_, posted, __ATOMIC_RELAXED); }
 
   /// Whether the request number `posted` surely fits; if not, `look_for_room` knows.
   bool has_room(std::uint32_t posted) const { return posted != end_; }
