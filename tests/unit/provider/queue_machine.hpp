@@ -346,13 +346,16 @@ class Machine {
 
   /// One request of either queue ends, with a random status.
   void complete(Pair& pair) {
-    const bool send = !pair.sends.held.empty() && (pair.receives.held.empty() || below(2) == 0);
+    const bool unsolicited = below(8) == 0;
+    const bool send =
+        !unsolicited && !pair.sends.held.empty() && (pair.receives.held.empty() || below(2) == 0);
     DeviceCq& cq = kernel().cq(cq_.get());
-    if ((!send && pair.receives.held.empty()) || cq.room() == 0) return;
-    Completion completion{pair.index, pair.generation, {}};
+    if ((!send && !unsolicited && pair.receives.held.empty()) || cq.room() == 0) return;
+    Completion completion{pair.index, pair.generation, {}, unsolicited};
     efa_rx_cdesc_ex entry{};
     entry.base.common.qp_num = device(pair).number;
     entry.base.common.status = static_cast<std::uint8_t>(below(3) == 0 ? below(19) : 0);
+    efa_cdesc_common_set_unsolicited(&entry.base.common, unsolicited);
     completion.wc.qp_num = entry.base.common.qp_num;
     completion.wc.vendor_err = entry.base.common.status;
     completion.wc.status = wc_status(entry.base.common.status);
@@ -371,8 +374,9 @@ class Machine {
     wc.opcode = held.request.op == EFA_SEND_OP_TYPE_RDMA_WRITE ? IBV_WC_RDMA_WRITE : IBV_WC_SEND;
   }
   void complete_receive(Pair& pair, efa_rx_cdesc_ex& entry, ibv_wc& wc) {
-    const Held<Receive> held = pick(pair.receives.held);
-    const bool write = below(4) == 0;
+    const bool unsolicited = efa_cdesc_common_unsolicited(&entry.base.common);
+    const Held<Receive> held = unsolicited ? Held<Receive>{} : pick(pair.receives.held);
+    const bool write = unsolicited || below(4) == 0;
     const bool imm = write || below(2) == 0;
     efa_cdesc_common_set_q_type(&entry.base.common, EFA_QUEUE_TYPE_RECV_QUEUE);
     efa_cdesc_common_set_op_type(&entry.base.common,
@@ -399,6 +403,7 @@ class Machine {
   enum class Fate { kDelivered, kDropped, kError };
   Fate fate_of(const Completion& completion) {
     Pair& pair = pairs_[completion.qp];
+    if (completion.unsolicited) return ++delivered, Fate::kDelivered;
     if (completion.generation + 1 == pair.generation) return ++dropped, Fate::kDropped;
     if (completion.generation != pair.generation) return ++errors, Fate::kError;
     --(completion.wc.opcode & IBV_WC_RECV ? pair.receives.in_flight : pair.sends.in_flight);

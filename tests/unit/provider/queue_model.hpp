@@ -52,6 +52,7 @@ struct Held {
 struct Completion {
   unsigned qp = 0, generation = 0;
   ibv_wc wc{};
+  bool unsolicited = false;  // uses no receive request (V82)
 };
 
 /// One queue, of either kind.
