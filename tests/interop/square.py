@@ -38,8 +38,11 @@ class Test:
     limit: int = 300
     drivers: tuple = ("native", "ours", "distribution")
     # What a guest has not: kernel 6.1 has no udmabuf, so there are no DMA buffers (native mode takes files in
-    # memory); MrTest is about memory that native mode does not pin, 8 GiB of it.
+    # memory); MrTest and MemoryUnmapped are about memory that native mode does not pin, 8 GiB of it;
+    # drivers of 6.1 set no node GUID (verbs A1.1).
     not_in_guests: str = ""
+    # What the kernel's driver of 6.1 has not: later capabilities, the MR query of 6.12.
+    not_over_theirs: str = ""
 
 
 SRD = "-c SRD -x 0 -F"
@@ -56,8 +59,11 @@ TESTS = (
     Test("PT4 ib_send_lat, UD 4096 B", f"ib_send_lat {UD} -s 4096 -n 200"),
     Test("PT5 ib_send_bw -q 8 -b, SRD", f"ib_send_bw {SRD} -q 8 -b -n 300", short=True),
     Test("provider_conformance", "{build}/tests/provider/provider_conformance", pair=False, short=True,
-         not_in_guests="*V34_can_lie_in_a_DMA_buffer:*V60_can_lie_in_memory*:*V60_without_address*"),
-    Test("native_verbs", "{build}/tests/native/native_verbs", pair=False, not_in_guests="MrTest.*"),
+         not_in_guests="*V34_can_lie_in_a_DMA_buffer:*V60_can_lie_in_memory*:*V60_without_address*",
+         not_over_theirs="*V11_efadv_query_device_knows_the_capabilities_of_its_release:*V36_tells_its_interconnects"),
+    Test("native_verbs", "{build}/tests/native/native_verbs", pair=False,
+         not_in_guests="MrTest.*:DeviceTest.HasTheNodeGuid*:DeviceTest.DiffersFromItsSibling*:"
+         "ErrorTest.MemoryUnmapped*"),
     Test("pyverbs 44", "/usr/bin/python3 -B tests/native/pyverbs_runner.py {pyverbs} $(cat {pyverbs}/modules)",
          pair=False, limit=900),
     # The kernel's driver waits, on removal, until programs end; native mode has nothing to remove.
@@ -65,8 +71,11 @@ TESTS = (
          short=True),
     Test("PT3 ib_write_bw, SRD", NEWER + f"ib_write_bw {SRD} -n 200", newer=True, generation="efa2", writes=True),
     # Generation efa2 takes no inline data in writes, which is the default of this one.
-    Test("PT3 ib_write_lat, SRD", NEWER + f"ib_write_lat {SRD} -I 0 -n 200", newer=True, generation="efa2", writes=True),
-    Test("PT6 ib_send_lat -e, SRD", NEWER + f"ib_send_lat {SRD} -e -n 200", newer=True, generation="efa2"),
+    Test("PT3 ib_write_lat, SRD", NEWER + f"ib_write_lat {SRD} -I 0 -n 200", newer=True, generation="efa2",
+         writes=True),
+    # ib_send_lat -e posts without looking for room, and so gives up after an event that came early, over either
+    # library: now and then a device may send one (device-io I7).
+    Test("PT6 ib_send_bw -e, SRD", NEWER + f"ib_send_bw {SRD} -e -n 200", newer=True, generation="efa2"),
     Test("PT6 ib_write_bw --write_with_imm", NEWER + f"ib_write_bw {SRD} --write_with_imm -n 200", newer=True,
          generation="efa2", writes=True),
 )
@@ -123,7 +132,8 @@ class Square:
         for stale in glob.glob(f"{seen}.*"):
             os.unlink(stale)
         start = time.monotonic()
-        status = place.execute(self.command(place, library, test, seen), folder / f"{name}.log", test.limit)
+        command = self.command(place, driver, library, test, seen)
+        status = place.execute(command, folder / f"{name}.log", test.limit)
         good, text = self.judge(driver, library, test, status, folder / f"{name}.log", seen)
         took = f"{time.monotonic() - start:.0f} s"
         print(f"{'ok' if good else 'FAILED'}: driver {driver}, library {library}: {test.title}: {text} ({took})",
@@ -136,7 +146,7 @@ class Square:
             return self.newer[library] or f"{self.args.peers}/rdma-core/build/lib"
         return self.libraries[library] or "/usr/lib/x86_64-linux-gnu"
 
-    def command(self, place, library, test, seen):
+    def command(self, place, driver, library, test, seen):
         program = test.command.format(build=self.args.build, peers=self.args.peers, pyverbs=self.args.pyverbs)
         chosen = (self.newer if test.newer else self.libraries)[library]
         name = "ours" if chosen else "stock44"
@@ -145,8 +155,11 @@ class Square:
                  f"EFA_TEST_LIBRARY={name} EFA_TEST_LIBRARY_DIRECTORY={self.folder_of(library, test)}"]
         if chosen:
             words.append(f"LD_LIBRARY_PATH={chosen} RDMAV_DRIVERS={chosen}/libefa")
-        if test.not_in_guests and isinstance(place, Guests):
-            words.append(f"GTEST_FILTER='-{test.not_in_guests}'")
+        left_out = [test.not_in_guests] if isinstance(place, Guests) else []
+        if driver == "distribution":
+            left_out.append(test.not_over_theirs)
+        if any(left_out):
+            words.append(f"GTEST_FILTER='-{':'.join(filter(None, left_out))}'")
         program = f"env {' '.join(words)} {program}"
         if not test.pair:
             return program
