@@ -228,6 +228,10 @@ generation efa1, the newest that perftest 4.5 knows. Where a test is by "25.01",
 and a libefa of ours for that, on efa2. "refused" is the right answer: the kernel's driver of 6.1 has no RDMA
 write, and the program says so and ends. "-" is where there is nothing to test: on removal of a device the
 kernel's driver waits until its programs have ended, and native mode has no device to remove.
+
+Numbers of tests differ where some are left out by name: in guests those of DMA buffers (kernel 6.1 has no
+udmabuf), of memory that is not pinned and of node GUIDs, which only native mode has; over the kernel's driver
+those of later capabilities and of the MR query. `tests/interop/square.py` has the list.
 """
 
 
