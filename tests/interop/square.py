@@ -224,7 +224,7 @@ that no other one came into any of their processes. Columns are named driver, li
 
 perftest 4.5, provider_conformance (the list of what libefa must do), native_verbs and pyverbs 44 (rdma-core's
 own tests; "not for EFA" are those that ask for InfiniBand) run over Debian 12's libibverbs 44 on devices of
-generation efa1, the newest that perftest 4.5 knows. Where a test is by "25.01", it runs over rdma-core 56.1
+generation efa1, the newest that perftest 4.5 knows. PT3 and PT6 are by perftest 25.01, over rdma-core 56.1
 and a libefa of ours for that, on efa2. "refused" is the right answer: the kernel's driver of 6.1 has no RDMA
 write, and the program says so and ends. "-" is where there is nothing to test: on removal of a device the
 kernel's driver waits until its programs have ended, and native mode has no device to remove.
