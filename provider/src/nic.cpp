@@ -57,6 +57,7 @@ const char* link_text(fi_link_state state) {
   const size_t used = strnlen(buffer, size);
   va_list values;
   va_start(values, format);
+  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is started above
   std::vsnprintf(buffer + used, size - used, format, values);
   va_end(values);
 }

@@ -292,9 +292,11 @@ struct CreateCqEx {
 static_assert(sizeof(ib_uverbs_cmd_hdr) == 8 && sizeof(ib_uverbs_ex_cmd_hdr) == 16);
 
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): libibverbs' names
 void __verbs_log(verbs_context* context, std::uint32_t level, const char* format, ...);
 void* _verbs_init_and_alloc_context(ibv_device* device, int cmd_fd, std::size_t size,
                                     verbs_context* offset, std::uint32_t driver_id);
+// NOLINTEND(bugprone-reserved-identifier)
 void verbs_uninit_context(verbs_context* context);
 void verbs_set_ops(verbs_context* context, const ContextOps* ops);
 void verbs_init_cq(ibv_cq* cq, ibv_context* context, ibv_comp_channel* channel, void* cq_context);

@@ -13,6 +13,7 @@
 
 namespace efa {
 
+// NOLINTBEGIN(cppcoreguidelines-owning-memory): the one place that allocates and frees
 struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
@@ -45,6 +46,7 @@ using Array = std::unique_ptr<T[], Free>;
 template <class T>
 Array<T> make_array(std::size_t count) {
   static_assert(std::is_trivial_v<T>);
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): T may be a pointer
   return Array<T>(static_cast<T*>(std::calloc(count, sizeof(T))));
 }
 
@@ -55,5 +57,7 @@ inline Array<std::byte> make_pages(std::size_t page, std::size_t bytes) {
   if (pages != nullptr) std::memset(pages.get(), 0, size);
   return pages;
 }
+
+// NOLINTEND(cppcoreguidelines-owning-memory)
 
 }  // namespace efa
