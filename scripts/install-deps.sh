@@ -19,7 +19,7 @@ packages_of() {
 		libfabric-bin libfabric-dev openmpi-bin libopenmpi-dev python3 ;;
 	# rdma-core's own tests: the packaged bindings, and what those of a newer Debian need to build. valgrind
 	# counts instructions. autoconf and what belongs to it: libfabric of a newer Debian.
-	test) packages_of run && echo valgrind autoconf automake libtool python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
+	test) packages_of run && echo valgrind abigail-tools man-db autoconf automake libtool python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	package) echo build-essential cmake pkg-config libibverbs-dev systemtap-sdt-dev debhelper dh-dkms dkms lintian ;;
