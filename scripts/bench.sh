@@ -51,8 +51,7 @@ perftest_part() {
 	step "Build libefa in build/default, and for rdma-core 56.1 in build/libefa56"
 	build_tree default "efa-emu efa_provider"
 	[ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers
-	build_tree libefa56 efa_provider -DEFA_IBVERBS_RELEASE=56 -DEFA_IBVERBS_ROOT="$peers/rdma-core/build" \
-		-DBUILD_TESTING=OFF
+	build_libefa_for 56
 	step "perftest over the stock libefa and ours, in turns"
 	python3 tests/bench/perftest_bench.py --emulator "$build/default/tools/emulator/efa-emu" \
 		--ours "$build/default/userspace/lib" --newer-ours "$build/libefa56/userspace/lib" --peers "$peers" "$@"

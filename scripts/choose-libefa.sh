@@ -21,8 +21,7 @@ build_libefa() {
 }
 build_newer_libefa() {
 	[ "$libefa_choice" = ours ] || return 0
-	build_tree libefa56 efa_provider -DEFA_IBVERBS_RELEASE=56 \
-		-DEFA_IBVERBS_ROOT="$build/peers/rdma-core/build" -DBUILD_TESTING=OFF
+	build_libefa_for 56
 	mapfile -t newer_libefa < <(over_libefa "$build/libefa56/userspace/lib")
 }
 

@@ -60,6 +60,23 @@ build_tree() {
 	tail -n 1 "$tree/build.log"
 }
 
+# rdma_core_of RELEASE: where the libibverbs of an rdma-core that Debian 12 does not have is built in place
+# (build-peers.sh: 56.1; build-libibverbs.sh: 65.0).
+rdma_core_of() {
+	case $1 in
+	56) echo "$build/peers/rdma-core/build" ;;
+	65) echo "$build/peers65/rdma-core/build" ;;
+	*) stop "release $1 is not one of 56 and 65" ;;
+	esac
+}
+
+# build_libefa_for RELEASE: our libefa for it, in build/libefaRELEASE.
+build_libefa_for() {
+	local core
+	core=$(rdma_core_of "$1")
+	build_tree "libefa$1" efa_provider -DEFA_IBVERBS_RELEASE="$1" -DEFA_IBVERBS_ROOT="$core" -DBUILD_TESTING=OFF
+}
+
 # copy_module SOURCE FOLDER: the sources of a kernel module, without what builds left in them. Modules are
 # built in copies, so that builds for several kernels do not meet.
 copy_module() {

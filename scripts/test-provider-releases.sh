@@ -14,24 +14,10 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root"
 
-# Where the libibverbs of a release was built in place.
-core_of() {
-	case $1 in
-	56) echo "$build/peers/rdma-core/build" ;;
-	65) echo "$build/peers65/rdma-core/build" ;;
-	*) stop "release $1 is not one of 56 and 65" ;;
-	esac
-}
-
-build_libefa() {
-	build_tree "libefa$1" efa_provider -DEFA_IBVERBS_RELEASE="$1" -DEFA_IBVERBS_ROOT="$(core_of "$1")" \
-		-DBUILD_TESTING=OFF
-}
-
 # What needs the headers of 65 to compile.
 build_release65() {
 	local core tree=$build/libefa65
-	core=$(core_of 65)
+	core=$(rdma_core_of 65)
 	c++ -std=c++20 -O1 -Wall -Wextra -Werror -isystem "$core/include" -Iuserspace/include -Ikernel/hw \
 		tests/provider/releases/release65.cpp tests/native/verbs/rig.cpp \
 		-L"$tree/userspace/lib" -L"$core/lib" -Wl,-rpath-link,"$core/lib" -lefa -libverbs \
@@ -42,15 +28,15 @@ case ${1:-} in
 build)
 	scripts/build-peers.sh "$build/peers"
 	scripts/build-libibverbs.sh forky "$build/peers65"
-	build_libefa 56
-	build_libefa 65
+	build_libefa_for 56
+	build_libefa_for 65
 	build_tree libefa65 provider_conformance -DBUILD_TESTING=ON
 	build_release65
 	cc -Wall -Wextra -Werror tests/provider/releases/device_list.c -libverbs -o "$build/libefa56/device_list"
 	;;
 run)
 	release=${2#stock} emulator=$3
-	core=$(core_of "$release")
+	core=$(rdma_core_of "$release")
 	if [ "$release" = "$2" ]; then
 		libraries=$build/libefa$release/userspace/lib
 		export EFA_TEST_LIBRARY=ours EFA_TEST_LIBRARY_DIRECTORY=$libraries

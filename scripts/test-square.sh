@@ -22,8 +22,7 @@ scripts/install-deps.sh build test kernel lab || exit 2
 step "Build in build/default; libefa for rdma-core 56.1 in build/libefa56"
 build_tree default "efa-emu efa_provider provider_conformance native_verbs interop_removal"
 [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers
-build_tree libefa56 efa_provider -DEFA_IBVERBS_RELEASE=56 -DEFA_IBVERBS_ROOT="$build/peers/rdma-core/build" \
-	-DBUILD_TESTING=OFF
+build_libefa_for 56
 scripts/run-pyverbs.sh --collect "$folder"
 step "Build the drivers: ours, and that of Debian's linux-source-6.1"
 tools/lab/lab setup --kernel 6.1

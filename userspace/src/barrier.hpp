@@ -11,9 +11,8 @@
 
 namespace efa {
 
-/// Before the first store to write-combining memory after a doorbell: the device must not see
-/// stores of the new batch before the doorbell of the former one.
-inline void barrier_before_wc_stores() {
+/// Empties the write-combining buffers: all stores so far come before all later ones.
+inline void drain_stores() {
 #if defined(__x86_64__)
   __builtin_ia32_sfence();
 #elif defined(__aarch64__)
@@ -21,6 +20,12 @@ inline void barrier_before_wc_stores() {
 #else
   std::atomic_thread_fence(std::memory_order_seq_cst);
 #endif
+}
+
+/// Before the first store to write-combining memory after a doorbell: the device must not see
+/// stores of the new batch before the doorbell of the former one.
+inline void barrier_before_wc_stores() {
+  drain_stores();
 }
 
 /// The same where a lock was taken in between: on x86 that has emptied the buffers already.
@@ -33,13 +38,7 @@ inline void barrier_after_lock_before_wc_stores() {
 /// After the last store to write-combining memory, before the doorbell that announces it: empties
 /// the write-combining buffers.
 inline void barrier_wc_stores_before_doorbell() {
-#if defined(__x86_64__)
-  __builtin_ia32_sfence();
-#elif defined(__aarch64__)
-  asm volatile("dsb st" ::: "memory");
-#else
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
+  drain_stores();
 }
 
 /// Between stores to ordinary memory that the device will read, and the doorbell that sends it

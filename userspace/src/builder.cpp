@@ -86,21 +86,25 @@ void wr_send_imm(ibv_qp_ex* base, __be32 imm) {
 }
 
 /// The remote length is the local one; the setter of the payload knows it.
-template <WqeSize kSize, RequestIds kIds, efa_send_op_type kOp>
-void wr_rdma(ibv_qp_ex* base, std::uint32_t rkey, std::uint64_t address) {
-  if (efa_tx_wqe_128* wqe = begin<kSize, kIds>(base, op_bits(kOp, false), 0)) [[likely]] {
+template <WqeSize kSize, RequestIds kIds>
+[[gnu::always_inline]] inline void begin_rdma(ibv_qp_ex* base, std::uint64_t op_bits,
+                                              std::uint32_t immediate, std::uint32_t rkey,
+                                              std::uint64_t address) {
+  if (efa_tx_wqe_128* wqe = begin<kSize, kIds>(base, op_bits, immediate)) [[likely]] {
     wqe->data.rdma_req.remote_mem.rkey = rkey;
     efa_remote_mem_addr_set_addr(&wqe->data.rdma_req.remote_mem, address);
   }
 }
 
+template <WqeSize kSize, RequestIds kIds, efa_send_op_type kOp>
+void wr_rdma(ibv_qp_ex* base, std::uint32_t rkey, std::uint64_t address) {
+  begin_rdma<kSize, kIds>(base, op_bits(kOp, false), 0, rkey, address);
+}
+
 template <WqeSize kSize, RequestIds kIds>
 void wr_rdma_write_imm(ibv_qp_ex* base, std::uint32_t rkey, std::uint64_t address, __be32 imm) {
-  if (efa_tx_wqe_128* wqe = begin<kSize, kIds>(base, op_bits(EFA_SEND_OP_TYPE_RDMA_WRITE, true),
-                                               __builtin_bswap32(imm))) [[likely]] {
-    wqe->data.rdma_req.remote_mem.rkey = rkey;
-    efa_remote_mem_addr_set_addr(&wqe->data.rdma_req.remote_mem, address);
-  }
+  begin_rdma<kSize, kIds>(base, op_bits(EFA_SEND_OP_TYPE_RDMA_WRITE, true), __builtin_bswap32(imm),
+                          rkey, address);
 }
 
 void wr_set_ud_addr(ibv_qp_ex* base, ibv_ah* ah, std::uint32_t qpn, std::uint32_t qkey) {

@@ -23,12 +23,13 @@ enum class Rings { kOne, kSeveral };
   return true;
 }
 
-[[gnu::always_inline]] inline void advance(SubCq& ring) {
-  ring.next += cqe::kWords;
-  if (ring.next == ring.end) [[unlikely]] {
-    ring.next = ring.begin;
-    ring.phase ^= kPhase;
-  }
+/// @returns the entry after `entry`; begins a new lap of the ring where it ends
+[[gnu::always_inline]] inline const std::uint64_t* after(SubCq& ring, const std::uint64_t* entry) {
+  entry += cqe::kWords;
+  if (entry != ring.end) [[likely]]
+    return entry;
+  ring.phase ^= kPhase;
+  return ring.begin;
 }
 
 /// Looks at all rings, beginning after the one that was served last (V71).
@@ -41,7 +42,7 @@ template <Rings kRings>
   if constexpr (kRings == Rings::kSeveral) return next_of_several(cq, word0);
   const std::uint64_t* entry = cq.first.next;
   if (!is_new(entry, cq.first.phase, word0)) return nullptr;
-  advance(cq.first);
+  cq.first.next = after(cq.first, entry);
   return entry;
 }
 

@@ -16,7 +16,7 @@ const std::uint64_t* next_of_several(Cq& cq, std::uint64_t& word0) {
     if (++cq.next_sub_cq == cq.sub_cq_count) cq.next_sub_cq = 0;
     const std::uint64_t* entry = ring.next;
     if (is_new(entry, ring.phase, word0)) {
-      advance(ring);
+      ring.next = after(ring, entry);
       return entry;
     }
   }
@@ -157,11 +157,7 @@ template <Threads kThreads, RequestIds kIds, Kinds kKinds>
     if (!taken) [[unlikely]]
       break;
     ++wc;
-    entry += cqe::kWords;
-    if (entry == cq.first.end) [[unlikely]] {
-      entry = cq.first.begin;
-      cq.first.phase ^= kPhase;
-    }
+    entry = after(cq.first, entry);
     if (--left == 0 || !is_new(entry, cq.first.phase, word0)) {
       cq.first.next = entry;
       finish<kThreads>(cq, count - left);
