@@ -26,6 +26,8 @@ quietly() {
 	exit 1
 }
 soname() { readelf -d "$1" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p'; }
+# Reads all of readelf's output: with pipefail, a grep that stops at the first match fails now and then.
+has_types() { readelf -S "$1" | grep debug_info >/dev/null; }
 # Functions with their versions, as programs ask for them.
 symbols() { nm -D --defined-only --with-symbol-versions "$1" | awk '$2 == "T" { sub("@@", "@", $3); print $3 }' | sort; }
 
@@ -59,7 +61,7 @@ release() {
 	quietly cmake -S "$root" -B "$ours" -G Ninja -DEFA_EMULATOR=OFF -DBUILD_TESTING=OFF \
 		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DEFA_IBVERBS_ROOT="$peer" -DEFA_IBVERBS_RELEASE="$2" "${options[@]}"
 	quietly ninja -C "$ours" efa_provider
-	readelf -S "$peer/lib/libefa.so.1" | grep -q debug_info && readelf -S "$ours/userspace/lib/libefa.so.1" | grep -q debug_info
+	has_types "$peer/lib/libefa.so.1" && has_types "$ours/userspace/lib/libefa.so.1"
 	verdict $? "both libraries for rdma-core $2 have debug information"
 	abidiff --no-added-syms --suppressions "$here/abi-$2.suppr" "$peer/lib/libefa.so.1" "$ours/userspace/lib/libefa.so.1"
 	verdict $? "the types of functions and structures are those of rdma-core $2"

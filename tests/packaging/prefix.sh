@@ -41,7 +41,7 @@ verdict $? "RDMAV_DRIVERS switches a program that is not linked with libefa"
 # The file that tells a libibverbs of this prefix about it names the same.
 [ "$(sed 's/^driver //' "$prefix"/etc/libibverbs.d/efa.driver)" = "$lib/libibverbs/libefa" ]
 verdict $? "the driver file names it"
-LD_LIBRARY_PATH=$lib ldd "$(command -v ib_send_bw)" | grep -q "libefa.so.1 => $lib/libefa.so.1"
+LD_LIBRARY_PATH=$lib ldd "$(command -v ib_send_bw)" | grep "libefa.so.1 => $lib/libefa.so.1" >/dev/null
 verdict $? "LD_LIBRARY_PATH switches a program that is linked with libefa"
 
 cat >"$prefix/program.c" <<-'END'
