@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/// fid_domain (spec libfabric-api 5.2): an opened device, its protection domain, what is shared by
+/// the endpoints on it.
+#pragma once
+
+#include <infiniband/verbs.h>
+#include <rdma/fabric.h>
+#include <rdma/fi_domain.h>
+
+#include <atomic>
+#include <unordered_map>
+
+#include "catalogue.hpp"
+#include "info.hpp"
+#include "objects/address_handles.hpp"
+#include "objects/fabric.hpp"
+#include "objects/lock.hpp"
+#include "objects/mr.hpp"
+#include "objects/settings.hpp"
+
+namespace efa::fi {
+
+struct Domain : fid_domain {
+  Domain(Fabric& of, const Device& on, const fi_info& asked);
+  ~Domain();
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
+
+  static Domain& of(fid_domain* domain) { return *static_cast<Domain*>(domain); }
+
+  Fabric& fabric;
+  const Device& device;  ///< lives as long as the provider
+  const Kind kind;       ///< direct, rdm or datagram: of all endpoints
+  const InfoPtr info;    ///< what the application opened it with
+  OptionalLock lock;
+
+  ibv_context* context = nullptr;  ///< the process opens each device once
+  ibv_pd* pd = nullptr;
+  /// The same PD for queues that `lock` (or the application) serializes: libefa takes no lock of
+  /// its own for them. Equal to `pd` where the library has no such thing.
+  ibv_pd* queue_pd = nullptr;
+
+  AddressHandles handles;
+  std::unordered_map<uint64_t, Mr*> regions;  ///< by key, for emulated RMA
+  std::atomic<int> children = 0;              ///< everything opened on it: -FI_EBUSY
+
+  /// The device's capability, and what user and API version say about using it (spec 6.2).
+  bool use_rdma_read = false;
+  bool use_rdma_write = false;
+
+  uint32_t api_version() const { return fabric.api_version; }
+};
+
+int open_domain(fid_fabric* fabric, fi_info* info, fid_domain** domain, void* context);
+
+}  // namespace efa::fi

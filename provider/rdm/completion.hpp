@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Completions between the engine that makes them and the completion queue that an application
+// reads: the ring of a software queue. Callers hold the domain's lock.
+#ifndef EFA_PROVIDER_RDM_COMPLETION_HPP
+#define EFA_PROVIDER_RDM_COMPLETION_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace efa::rdm {
+
+// The members of struct fi_cq_tagged_entry, with the source for fi_cq_readfrom().
+struct Completion {
+  void* context = nullptr;
+  std::uint64_t flags = 0;  // libfabric-api 5.4, "Flag values in completions"
+  std::size_t length = 0;
+  void* buffer = nullptr;
+  std::uint64_t data = 0;
+  std::uint64_t tag = 0;
+  std::uint64_t source = ~std::uint64_t{0};  // fi_addr_t; FI_ADDR_NOTAVAIL if unknown or no receive
+};
+
+// One that fi_cq_readerr() gives.
+struct FailedCompletion {
+  Completion of;
+  std::size_t overflow = 0;  // bytes that did not fit (olen)
+  int error = 0;             // positive libfabric error number
+  int provider_errno = 0;    // efa-rdm-protocol 14
+  std::string text;          // err_data: both addresses, host ids; may be empty
+};
+
+// Successes and failures in the order in which they came: a failure is seen when all successes
+// before it were read. Grows without limit, so nothing is ever lost; never shrinks.
+class CompletionRing {
+ public:
+  explicit CompletionRing(std::size_t capacity = 1024) { allocate(capacity); }
+
+  void push(const Completion& completion) {
+    if (tail_ - head_ == size_) grow();
+    entries_[tail_++ & (size_ - 1)] = completion;
+  }
+  void push_failure(FailedCompletion failure) {
+    failures_.push_back({tail_, std::move(failure)});
+  }
+
+  // Successes that may be read now.
+  std::size_t readable() const {
+    const std::uint64_t end = failures_.empty() ? tail_ : failures_.front().position;
+    return static_cast<std::size_t>(end - head_);
+  }
+  // The i-th of them.
+  const Completion& peek(std::size_t i) const { return entries_[(head_ + i) & (size_ - 1)]; }
+  void pop(std::size_t count) { head_ += count; }
+
+  // The failure whose turn it is, or null.
+  const FailedCompletion* failure() const {
+    return failures_.empty() || failures_.front().position != head_ ? nullptr
+                                                                    : &failures_.front().failure;
+  }
+  FailedCompletion take_failure() {
+    FailedCompletion taken = std::move(failures_.front().failure);
+    failures_.pop_front();
+    return taken;
+  }
+
+  bool empty() const { return head_ == tail_ && failures_.empty(); }
+
+ private:
+  struct Positioned {
+    std::uint64_t position;  // of the success that it stands in front of
+    FailedCompletion failure;
+  };
+
+  void allocate(std::size_t capacity) {
+    size_ = 16;
+    while (size_ < capacity) size_ *= 2;
+    entries_ = std::make_unique<Completion[]>(size_);
+  }
+  void grow() {
+    const auto old = std::move(entries_);
+    const std::size_t old_size = size_;
+    allocate(2 * old_size);
+    for (std::uint64_t i = head_; i != tail_; ++i)
+      entries_[i & (size_ - 1)] = old[i & (old_size - 1)];
+  }
+
+  std::unique_ptr<Completion[]> entries_;
+  std::size_t size_ = 0;  // a power of two
+  std::uint64_t head_ = 0;
+  std::uint64_t tail_ = 0;
+  std::deque<Positioned> failures_;
+};
+
+}  // namespace efa::rdm
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// What the engine of an RDM endpoint needs of the world besides its QP and CQs. Nothing here is
+// called for each message of a steady flow. Tests bring their own.
+#ifndef EFA_PROVIDER_RDM_HOST_HPP
+#define EFA_PROVIDER_RDM_HOST_HPP
+
+#include <infiniband/verbs.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "rdm/region.hpp"
+#include "wire/layout.hpp"
+
+namespace efa::rdm {
+
+// An address handle with the number by which completions name it.
+struct Destination {
+  ibv_ah* ah = nullptr;
+  std::uint16_t number = 0;
+};
+
+class Host {
+ public:
+  // The registration with this key in the domain, or null: remote keys of emulated RMA are checked
+  // against it (efa-rdm-protocol 11.7).
+  virtual const Region* find_region(std::uint64_t key) = 0;
+
+  // Registers memory with the device. `access`: IBV_ACCESS_*. @returns null, errno says why
+  virtual ibv_mr* register_memory(void* address, std::size_t bytes, int access) = 0;
+  virtual void deregister(ibv_mr* mr) = 0;
+
+  // Counted by GID: several addresses share one handle. @returns ah = null, errno says why
+  virtual Destination acquire_destination(const std::uint8_t (&gid)[16]) = 0;
+  virtual void release_destination(const std::uint8_t (&gid)[16]) = 0;
+
+  // An error that belongs to no operation of the application: into the EQ if there is one, else
+  // into the log (efa-rdm-protocol 14). `error` is a positive libfabric error number.
+  virtual void report(int error, int provider_errno, const std::string& text) = 0;
+  // A sentence for the user at level warn.
+  virtual void warn(const std::string& text) = 0;
+
+  // Microseconds of a clock that does not jump.
+  virtual std::uint64_t now() = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+}  // namespace efa::rdm
+
+#endif
