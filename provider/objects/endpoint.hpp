@@ -30,7 +30,7 @@ class Endpoint : public fid_ep {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  static Endpoint& of(fid* object) {
+  static Endpoint& of(struct fid* object) {
     return *static_cast<Endpoint*>(reinterpret_cast<fid_ep*>(object));
   }
 
@@ -41,7 +41,7 @@ class Endpoint : public fid_ep {
   virtual int get_option(int option, void* value, size_t* size) = 0;
 
   int enable();
-  int bind(fid* other, uint64_t flags);
+  int bind(struct fid* other, uint64_t flags);
 
   Domain& domain;
   const InfoPtr info;  ///< what the application opened it with

@@ -43,9 +43,7 @@ class CompletionRing {
     if (tail_ - head_ == size_) grow();
     entries_[tail_++ & (size_ - 1)] = completion;
   }
-  void push_failure(FailedCompletion failure) {
-    failures_.push_back({tail_, std::move(failure)});
-  }
+  void push_failure(FailedCompletion failure) { failures_.push_back({tail_, std::move(failure)}); }
 
   // Successes that may be read now.
   std::size_t readable() const {
