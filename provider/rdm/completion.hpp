@@ -4,6 +4,7 @@
 #ifndef EFA_PROVIDER_RDM_COMPLETION_HPP
 #define EFA_PROVIDER_RDM_COMPLETION_HPP
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -91,6 +92,16 @@ class CompletionRing {
   std::uint64_t head_ = 0;
   std::uint64_t tail_ = 0;
   std::deque<Positioned> failures_;
+};
+
+// What a counter counts. Endpoints add with the domain's lock held; fi_cntr_add() and _set() do
+// not.
+struct Tally {
+  std::atomic<std::uint64_t> value = 0;
+  std::atomic<std::uint64_t> errors = 0;
+
+  void add() { value.fetch_add(1, std::memory_order_relaxed); }
+  void add_error() { errors.fetch_add(1, std::memory_order_relaxed); }
 };
 
 }  // namespace efa::rdm
