@@ -6,7 +6,7 @@
 # Installs the Debian packages of these groups that are missing, and says which and what for.
 set -euo pipefail
 
-all_groups="build test run bench fuzz lint package kernel lab"
+all_groups="build test run bench fuzz lint package kernel lab fabtests"
 
 packages_of() {
 	case $1 in
@@ -20,6 +20,8 @@ packages_of() {
 	# rdma-core's own tests: the packaged bindings, and what those of a newer Debian need to build. valgrind
 	# counts instructions. autoconf and what belongs to it: libfabric of a newer Debian.
 	test) packages_of run && echo valgrind abigail-tools man-db autoconf automake libtool python3-pyverbs cython3 python3-dev libudev-dev libnl-route-3-dev ;;
+	# libfabric's own tests.
+	fabtests) echo python3-pytest python3-pytest-xdist python3-yaml python3-retrying python3-junitparser ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	package) echo build-essential cmake pkg-config libibverbs-dev systemtap-sdt-dev debhelper dh-dkms dkms lintian ;;

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2154  # variables of steps.sh and choose-libefa.sh
+#
+# Sourced after steps.sh and choose-libefa.sh by those who run libfabric 2.1: builds it once for all clones
+# in the cache, and says by which environment programs use it.
+
+fabric_peers=${EFA_CACHE:-$HOME/.cache/efa-stack}/fabric
+
+# build_fabric_peers: libfabric 2.1 and its fabtests over rdma-core 56.1.
+build_fabric_peers() {
+	local core
+	core=$(rdma_core_of 56)
+	[ -e "$core/.libraries" ] || scripts/build-peers.sh "$build/peers"
+	scripts/build-fabtests.sh "$fabric_peers" 2.1 "$core"
+}
+
+# build_provider_2: libefa-fi.so for libfabric 2.1 and libefa for rdma-core 56.1, in build/fabric2.
+build_provider_2() {
+	build_tree fabric2 "$1" -DEFA_LIBFABRIC_ROOT="$fabric_peers/libfabric-2.1-newer" \
+		-DEFA_IBVERBS_RELEASE=56 -DEFA_IBVERBS_ROOT="$(rdma_core_of 56)" -DBUILD_TESTING=OFF
+}
+
+# over_fabric upstream|ours: the environment of programs over libfabric 2.1 and that provider.
+over_fabric() {
+	local core libefa_folder
+	core=$(rdma_core_of 56)/lib
+	libefa_folder=$core
+	if [ "$libefa_choice" = ours ]; then
+		build_provider_2 efa_provider
+		libefa_folder=$build/fabric2/userspace/lib
+	fi
+	export LD_LIBRARY_PATH=$libefa_folder:$core:$fabric_peers/libfabric-2.1-newer/lib
+	export RDMAV_DRIVERS=$libefa_folder/libefa
+	export PATH=$build/default/tools/emulator:$fabric_peers/libfabric-2.1-newer/bin:$PATH
+	# Programs of one emulated host must not meet in shared memory: the device is what is tested.
+	export FI_EFA_ENABLE_SHM_TRANSFER=0
+	unset FI_PROVIDER_PATH
+	case $1 in
+	upstream) ;;
+	ours)
+		if [ -z "${EFA_FI_FOLDER:-}" ]; then
+			build_provider_2 efa_fi
+			EFA_FI_FOLDER=$build/fabric2/provider/lib
+		fi
+		export FI_PROVIDER_PATH=$EFA_FI_FOLDER
+		;;
+	*) stop "the provider is '$1'; choose upstream or ours" ;;
+	esac
+}
