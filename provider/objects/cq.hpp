@@ -4,28 +4,75 @@
 /// device straight into the application's array.
 #pragma once
 
-#include <infiniband/verbs.h>
+#include <infiniband/efadv.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_eq.h>
 
+#include <atomic>
+#include <string>
+
 #include "objects/progress.hpp"
+#include "objects/wait_object.hpp"
 #include "rdm/completion.hpp"
 
 namespace efa::fi {
 
 struct Domain;
 
-/// Of RDM endpoints.
-class RdmCq : public fid_cq {
+/// What CQs of all kinds have.
+class Cq : public fid_cq {
  public:
-  static RdmCq& of(fid_cq* cq) { return *static_cast<RdmCq*>(cq); }
+  Cq(Domain& on, const fi_cq_attr& asked, void* application_context);
+  virtual ~Cq();
+  Cq(const Cq&) = delete;
+  Cq& operator=(const Cq&) = delete;
 
-  Domain* domain = nullptr;
-  ibv_cq_ex* verbs = nullptr;  ///< single-threaded: the domain's lock is held for every call
+  static Cq& of(fid_cq* cq) { return *static_cast<Cq*>(cq); }
+
+  /// Creates what the constructor could not. 0 or a negative errno.
+  int create();
+
+  /// Makes what has completed readable from the ring. With the domain's lock held.
+  virtual void collect() = 0;
+
+  /// Asks the device to signal the next completion. Takes the domain's lock.
+  /// @returns how many milliseconds a thread may sleep then: 0, there is something to read already;
+  ///   a few, the endpoints have to look at a clock; negative, for ever
+  int prepare_sleep();
+
+  Domain* domain;
+  ibv_cq_ex* verbs = nullptr;      ///< single-threaded: the domain's lock is held for every call
+  efadv_cq* verbs_efa = nullptr;   ///< null if neither of the two below
+  bool tells_gid = false;          ///< senders without an address handle: efadv_wc_read_sgid()
+  bool tells_unsolicited = false;  ///< efadv_wc_is_unsolicited()
   rdm::CompletionRing ring;
   ProgressList endpoints;
+
+  const size_t entry_size;  ///< of the application's array
+  const fi_wait_obj wait_kind;
+  const fi_cq_wait_cond condition;
+  WaitObject wait;
+  std::atomic<bool> signaled = false;  ///< fi_cq_signal() since the last blocking read
+  std::atomic<int> sleepers = 0;
+  std::string lent_text;  ///< err_data of the last error, until the next one is read
+
+ private:
+  int create_queue(size_t entries);
+  const size_t size_;
+};
+
+/// Of RDM endpoints.
+class RdmCq final : public Cq {
+ public:
+  RdmCq(Domain& on, const fi_cq_attr& asked, void* application_context);
+  static RdmCq& of(fid_cq* cq) { return *static_cast<RdmCq*>(cq); }
+
+  void collect() override { endpoints.progress(); }
 };
 
 int open_cq(fid_domain* domain, fi_cq_attr* attributes, fid_cq** cq, void* context);
+
+/// For fi_trywait(): 0 if a thread may sleep on the CQ's file descriptor now, else -FI_EAGAIN.
+int try_wait(fid_cq& cq);
 
 }  // namespace efa::fi

@@ -10,6 +10,8 @@
 #include "objects/counter.hpp"
 #include "objects/cq.hpp"
 #include "objects/domain.hpp"
+#include "objects/progress.hpp"
+#include "objects/queue_pair.hpp"
 
 namespace efa::fi {
 
@@ -21,9 +23,12 @@ struct Counters {
   Counter* write = nullptr;
   Counter* remote_read = nullptr;
   Counter* remote_write = nullptr;
+
+  bool any() const { return send || receive || read || write || remote_read || remote_write; }
 };
 
-class Endpoint : public fid_ep {
+/// From fi_ep_bind() on, reading the CQs and counters that it is bound to calls its progress().
+class Endpoint : public fid_ep, public Progressor {
  public:
   Endpoint(Domain& domain, const fi_info& info, void* context);
   virtual ~Endpoint();
@@ -33,12 +38,16 @@ class Endpoint : public fid_ep {
   static Endpoint& of(struct fid* object) {
     return *static_cast<Endpoint*>(reinterpret_cast<fid_ep*>(object));
   }
+  static Endpoint& of(fid_ep* endpoint) { return *static_cast<Endpoint*>(endpoint); }
 
-  /// After the checks that all kinds share: CQs and AV are there, the QP is in RTS.
+  /// After the checks that all kinds share: CQs and AV are there, the QP is in RTS. With the
+  /// domain's lock held. Puts the tables in that send and receive: until then they refuse.
   virtual int start() = 0;
   /// `option` of FI_OPT_ENDPOINT, of which this class handles those that are the same everywhere.
-  virtual int set_option(int option, const void* value, size_t size) = 0;
-  virtual int get_option(int option, void* value, size_t* size) = 0;
+  virtual int set_option(int option, const void* value, size_t size);
+  virtual int get_option(int option, void* value, size_t* size);
+  /// fi_control() but for FI_ENABLE.
+  virtual int control(int command, void* argument);
 
   int enable();
   int bind(struct fid* other, uint64_t flags);
@@ -56,20 +65,42 @@ class Endpoint : public fid_ep {
 
   ibv_qp* qp = nullptr;
   ibv_qp_ex* qpx = nullptr;
-  Address address;           ///< own; qpn and connid 0 before fi_enable()
-  uint32_t tx_depth = 0;     ///< work requests that the SQ holds
-  uint32_t rx_depth = 0;     ///< receives that the RQ holds
-  uint8_t rnr_retry = 0;     ///< FI_OPT_EFA_RNR_RETRY
-  bool unsolicited = false;  ///< the QP takes writes with data without a receive
+  uint64_t qp_operations = 0;  ///< IBV_QP_EX_WITH_*
+  Address address;             ///< own; qpn and connid 0 before fi_enable()
+  uint32_t tx_depth = 0;       ///< work requests that the SQ holds
+  uint32_t rx_depth = 0;       ///< receives that the RQ holds
+  uint8_t rnr_retry = 0;       ///< FI_OPT_EFA_RNR_RETRY
+  bool unsolicited = false;    ///< the QP takes writes with data without a receive. Before
+                               ///< fi_enable(): whether it should
   bool enabled = false;
+
+ protected:
+  /// So that nothing reaches the endpoint any more: off the lists of CQs and counters, no QP. For
+  /// destructors of kinds that have memory which the device knows. With the domain's lock held.
+  void disconnect();
+  /// Whether data is guaranteed to arrive in order, in pieces of 128 bytes. The QP of an endpoint
+  /// that is not enabled yet would be like another one.
+  bool arrives_in_order(ibv_wr_opcode operation);
+
+ private:
+  int bind_cq(fid_cq& cq, uint64_t flags);
+  int bind_counter(Counter& counter, uint64_t flags);
+  int bind_av(Av& other);
+  int check_bindings() const;
+  int create_qp();
+  QueuePairPlan plan() const;
 };
 
 /// fi_ops_domain.endpoint of all kinds.
 int open_endpoint(fid_domain* domain, fi_info* info, fid_ep** endpoint, void* context);
 
-/// Each kind's, with tables complete but for what Endpoint has.
+/// Each kind's, with tables complete but for what Endpoint has. Null: no memory.
 Endpoint* make_rdm_endpoint(Domain& domain, const fi_info& info, void* context);
 Endpoint* make_direct_endpoint(Domain& domain, const fi_info& info, void* context);
 Endpoint* make_datagram_endpoint(Domain& domain, const fi_info& info, void* context);
+
+/// The table of an endpoint that has this fi_cancel().
+using CancelFunction = ssize_t (*)(struct fid*, void*);
+fi_ops_ep endpoint_operations(CancelFunction cancel);
 
 }  // namespace efa::fi

@@ -10,7 +10,11 @@ namespace efa::fi {
 
 class Progressor {
  public:
+  /// May be called before fi_enable(): nothing to do then.
   virtual void progress() = 0;
+  /// Whether only a completion of the device can bring work: no timer runs, nothing waits for room.
+  /// A thread may sleep then until the device signals.
+  virtual bool idle() const { return true; }
 
  protected:
   ~Progressor() = default;
@@ -24,6 +28,9 @@ class ProgressList {
   }
   void remove(Progressor& endpoint) { std::erase(list_, &endpoint); }
   bool empty() const { return list_.empty(); }
+  bool idle() const {
+    return std::all_of(list_.begin(), list_.end(), [](const Progressor* p) { return p->idle(); });
+  }
   void progress() const {
     for (Progressor* endpoint : list_) endpoint->progress();
   }

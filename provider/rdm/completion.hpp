@@ -41,10 +41,21 @@ class CompletionRing {
   explicit CompletionRing(std::size_t capacity = 1024) { allocate(capacity); }
 
   void push(const Completion& completion) {
-    if (tail_ - head_ == size_) grow();
+    if (tail_ - head_ >= limit_) [[unlikely]]
+      make_room();
     entries_[tail_++ & (size_ - 1)] = completion;
   }
-  void push_failure(FailedCompletion failure) { failures_.push_back({tail_, std::move(failure)}); }
+  void push_failure(FailedCompletion failure) {
+    if (wake_) tell();
+    failures_.push_back({tail_, std::move(failure)});
+  }
+
+  // Calls wake(context) once, when the next one is pushed: a thread is going to sleep.
+  void watch(void (*wake)(void*), void* context) {
+    wake_ = wake;
+    context_ = context;
+    limit_ = 0;
+  }
 
   // Successes that may be read now.
   std::size_t readable() const {
@@ -74,9 +85,18 @@ class CompletionRing {
     FailedCompletion failure;
   };
 
+  void tell() {
+    std::exchange(wake_, nullptr)(context_);
+    limit_ = size_;
+  }
+  void make_room() {
+    if (wake_) tell();
+    if (tail_ - head_ == size_) grow();
+  }
   void allocate(std::size_t capacity) {
     size_ = 16;
     while (size_ < capacity) size_ *= 2;
+    limit_ = size_;
     entries_ = std::make_unique<Completion[]>(size_);
   }
   void grow() {
@@ -88,7 +108,10 @@ class CompletionRing {
   }
 
   std::unique_ptr<Completion[]> entries_;
-  std::size_t size_ = 0;  // a power of two
+  std::size_t size_ = 0;   // a power of two
+  std::size_t limit_ = 0;  // size_, or 0: push() has to look closer
+  void (*wake_)(void*) = nullptr;
+  void* context_ = nullptr;
   std::uint64_t head_ = 0;
   std::uint64_t tail_ = 0;
   std::deque<Positioned> failures_;
