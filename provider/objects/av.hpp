@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// fid_av (spec libfabric-api 5.3): fi_addr_t are indices, in the order of insertion; freed ones
-/// are used again.
+/// are used again, the last one freed first.
 #pragma once
 
 #include <rdma/fi_domain.h>
@@ -16,27 +16,34 @@ namespace efa::fi {
 
 struct Domain;
 
-/// What the data path needs of a peer, 32 bytes of it: one line of cache.
+/// A peer: what the data path needs of it comes first, one entry is one line of cache.
 struct AvEntry {
   ibv_ah* ah = nullptr;  ///< null: no such entry
   uint32_t qpn = 0;
   uint32_t qkey = 0;
   uint16_t ahn = 0;
   Address address;
+  /// The peer before this one with the same address handle number and QP number: QP numbers are
+  /// used again (spec efa-rdm-protocol 8, "QP reuse").
+  fi_addr_t older = FI_ADDR_NOTAVAIL;
 };
+static_assert(sizeof(AvEntry) == 64);
 
 /// An endpoint bound to an AV. Called with the domain's lock held.
 class AvUser {
  public:
   virtual void inserted(fi_addr_t peer, const AvEntry& entry) = 0;
+  /// The entry is still there, its address handle too.
   virtual void removed(fi_addr_t peer, const AvEntry& entry) = 0;
 
  protected:
   ~AvUser() = default;
 };
 
+/// Callers hold the domain's lock, unless said otherwise.
 class Av : public fid_av {
  public:
+  /// Takes the lock itself, as the destructor does.
   Av(Domain& domain, const fi_av_attr& attributes);
   ~Av();
   Av(const Av&) = delete;
@@ -58,6 +65,7 @@ class Av : public fid_av {
   /// Tells `user` of all entries and of what changes from then on.
   void attach(AvUser& user);
   void detach(AvUser& user);
+  bool in_use() const { return !users_.empty(); }
 
   /// 0 or a negative error; *peer is set either way.
   int insert(const Address& address, fi_addr_t* peer);
@@ -68,6 +76,10 @@ class Av : public fid_av {
   struct Hash {
     size_t operator()(const Address& address) const;
   };
+
+  fi_addr_t take_place();
+  void enter_sender(fi_addr_t peer);
+  void leave_sender(fi_addr_t peer);
 
   Domain& domain_;
   std::vector<AvEntry> entries_;

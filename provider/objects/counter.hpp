@@ -13,9 +13,13 @@ struct Domain;
 
 struct Counter : fid_cntr, rdm::Tally {
   Domain* domain = nullptr;
-  ProgressList endpoints;
+  bool waits = true;       ///< opened with a wait object
+  ProgressList endpoints;  ///< bound to it: fi_close() says -FI_EBUSY
 
   static Counter& of(fid_cntr* counter) { return *static_cast<Counter*>(counter); }
+
+  /// Drives what is bound. Takes the domain's lock.
+  void progress();
 };
 
 int open_counter(fid_domain* domain, fi_cntr_attr* attributes, fid_cntr** counter, void* context);

@@ -8,6 +8,7 @@
 #include <rdma/fi_domain.h>
 
 #include <atomic>
+#include <string_view>
 #include <unordered_map>
 
 #include "catalogue.hpp"
@@ -21,7 +22,7 @@
 namespace efa::fi {
 
 struct Domain : fid_domain {
-  Domain(Fabric& of, const Device& on, const fi_info& asked);
+  Domain(Fabric& of, const Template& entry, const fi_info& asked);
   ~Domain();
   Domain(const Domain&) = delete;
   Domain& operator=(const Domain&) = delete;
@@ -48,7 +49,16 @@ struct Domain : fid_domain {
   bool use_rdma_read = false;
   bool use_rdma_write = false;
 
+  std::string_view name() const { return info->domain_attr->name; }
   uint32_t api_version() const { return fabric.api_version; }
+
+  /// Opens the device and makes the protection domains. @returns 0 or a negative error
+  int open();
+
+ private:
+  void make_queue_pd();
+
+  ibv_td* thread_domain_ = nullptr;
 };
 
 int open_domain(fid_fabric* fabric, fi_info* info, fid_domain** domain, void* context);

@@ -17,7 +17,7 @@ struct Fabric : fid_fabric {
   static Fabric& of(fid_fabric* fabric) { return *static_cast<Fabric*>(fabric); }
 };
 
-/// fi_provider.fabric.
+/// fi_provider.fabric. Thread-safe.
 int open_fabric(fi_fabric_attr* attributes, fid_fabric** fabric, void* context);
 
 }  // namespace efa::fi

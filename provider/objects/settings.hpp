@@ -4,9 +4,13 @@
 /// warning that says so.
 #pragma once
 
+#include <rdma/fabric.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace efa::fi {
 
@@ -41,6 +45,26 @@ struct Settings {
   bool track_mr = false;
   bool use_hw_cntr = true;
 };
+
+/// A variable as libfabric read it, and as the user wrote it.
+struct Parameter {
+  std::string text;
+  int64_t value = 0;  ///< bools: 0 or 1
+};
+
+/// Where values come from: libfabric, or a test.
+class Parameters {
+ public:
+  /// name: as in environment.hpp. Empty: not set. An error of libfabric's, which cannot read the
+  /// text: a parameter whose text is not what `type` says.
+  virtual std::optional<Parameter> find(const char* name, fi_param_type type) const = 0;
+
+ protected:
+  ~Parameters() = default;
+};
+
+/// complaints: one line for each value that cannot be used.
+Settings read_settings(const Parameters& parameters, std::vector<std::string>& complaints);
 
 /// Of this process; valid from fi_prov_ini() on.
 const Settings& settings();

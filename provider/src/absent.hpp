@@ -20,8 +20,15 @@ struct Absent {
 };
 inline constexpr Absent absent;
 
-int no_bind(fid* object, fid* other, uint64_t flags);
-int no_ops_open(fid* object, const char* name, uint64_t flags, void** operations, void* context);
-int no_ops_set(fid* object, const char* name, uint64_t flags, void* operations, void* context);
+/// The operations of an object that can only be closed.
+constexpr fi_ops only_close(int (*close)(fid*)) {
+  return {.size = sizeof(fi_ops),
+          .close = close,
+          .bind = absent,
+          .control = absent,
+          .ops_open = absent,
+          .tostr = absent,
+          .ops_set = absent};
+}
 
 }  // namespace efa::fi

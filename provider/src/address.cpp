@@ -8,6 +8,8 @@
 namespace efa::fi {
 namespace {
 
+constexpr std::string_view kScheme = "fi_addr_efa://[";
+
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number number{};
@@ -42,8 +44,12 @@ std::optional<Gid> parse_gid(std::string_view text) {
   return gid;
 }
 
+std::string address_text(const Address& address) {
+  return std::string(kScheme) + gid_text(address.gid) + "]:" + std::to_string(address.qpn) + ":" +
+         std::to_string(address.connid);
+}
+
 std::optional<Address> parse_address(std::string_view node, std::string_view service) {
-  constexpr std::string_view kScheme = "fi_addr_efa://[";
   if (node.starts_with(kScheme)) return parse_printed(node.substr(kScheme.size()));
   const auto gid = parse_gid(node);
   const auto qpn = parse_number<uint16_t>(service.empty() ? "0" : service);

@@ -27,8 +27,11 @@ static_assert(sizeof(Address) == 32);
 std::string gid_text(const Gid& gid);
 std::optional<Gid> parse_gid(std::string_view text);
 
-/// What a user types for a peer: a GID with the QP number as service; also the form that libfabric
-/// prints, fi_addr_efa://[GID]:QPN:QKEY.
+/// fi_addr_efa://[GID]:QPN:QKEY, as libfabric prints addresses.
+std::string address_text(const Address& address);
+
+/// What a user types for a peer: a GID with the QP number as service, or the form of
+/// address_text().
 std::optional<Address> parse_address(std::string_view node, std::string_view service);
 
 }  // namespace efa::fi

@@ -89,11 +89,11 @@ int print_nic(const fid* object, char* buffer, size_t size) {
 fi_ops nic_operations{
     .size = sizeof(fi_ops),
     .close = close_nic,
-    .bind = no_bind,
+    .bind = absent,
     .control = control_nic,
-    .ops_open = no_ops_open,
+    .ops_open = absent,
     .tostr = print_nic,
-    .ops_set = no_ops_set,
+    .ops_set = absent,
 };
 
 Nic::Nic(const Device& described)

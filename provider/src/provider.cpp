@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// What libfabric sees of this DSO: fi_prov_ini() and the provider's three functions.
+/// What libfabric sees of this DSO: fi_prov_ini() and the functions of a provider.
 #include <rdma/fi_errno.h>
 #include <rdma/providers/fi_log.h>
 #include <rdma/providers/fi_prov.h>
@@ -14,6 +14,9 @@
 #include "environment.hpp"
 #include "getinfo.hpp"
 #include "log.hpp"
+#include "objects/fabric.hpp"
+#include "objects/parameters.hpp"
+#include "objects/process.hpp"
 #include "verbs_devices.hpp"
 
 namespace efa::fi {
@@ -22,7 +25,7 @@ namespace {
 /// Lives from fi_prov_ini() to cleanup(), which may be after the destructors of this DSO: so never
 /// a static object.
 struct State {
-  Catalogue catalogue;
+  Process process;
   std::mutex lock;
   std::set<std::string> said;  ///< applications try the same hints again and again
 };
@@ -30,7 +33,6 @@ State* state = nullptr;
 
 int provide_info(uint32_t version, const char* node, const char* service, uint64_t flags,
                  const fi_info* hints, fi_info** info);
-int provide_fabric(fi_fabric_attr* attributes, fid_fabric** fabric, void* context);
 void cleanup();
 
 fi_provider provider{
@@ -39,7 +41,7 @@ fi_provider provider{
     .context = {},
     .name = "efa",
     .getinfo = provide_info,
-    .fabric = provide_fabric,
+    .fabric = open_fabric,
     .cleanup = cleanup,
 };
 
@@ -61,32 +63,38 @@ void explain(const Request& request, const Result& result) {
   }
 }
 
+/// Those that hint objects leave, with the open objects in them.
+InfoList with_open_objects(InfoPtr list, const fi_info* hints) {
+  InfoList kept;
+  while (list) {
+    InfoPtr next(std::exchange(list->next, nullptr));
+    if (state->process.objects.enter(*list, hints)) kept.append(std::move(list));
+    list = std::move(next);
+  }
+  return kept;
+}
+
 int provide_info(uint32_t version, const char* node, const char* service, uint64_t flags,
                  const fi_info* hints, fi_info** info) {
   const Request request{version, node, service, flags, hints};
-  Result result = get_info(state->catalogue, request);
+  Result result = get_info(state->process.catalogue, request);
   if (result.list.empty()) {
     explain(request, result);
     return -FI_ENODATA;
   }
-  *info = result.list.take().release();
+  InfoList entered = with_open_objects(result.list.take(), hints);
+  if (entered.empty()) {
+    log(FI_LOG_WARN,
+        "no entry has the open fabric or domain of the hints (fabric_attr->fabric, "
+        "domain_attr->domain); leave them null, or take them from an answer of fi_getinfo()");
+    return -FI_ENODATA;
+  }
+  *info = entered.take().release();
   return 0;
-}
-
-int provide_fabric(fi_fabric_attr*, fid_fabric**, void*) {
-  log(FI_LOG_WARN,
-      "fabrics cannot be opened yet: this provider only answers fi_getinfo(); leave it "
-      "out of FI_PROVIDER_PATH to use libfabric's own");
-  return -FI_ENOSYS;
 }
 
 void cleanup() {
   const std::unique_ptr<State> owner(std::exchange(state, nullptr));
-}
-
-size_t depth_parameter(const char* name) {
-  size_t value = 0;
-  return fi_param_get_size_t(&provider, name, &value) == 0 ? value : 0;
 }
 
 std::string names_of(const std::vector<Device>& devices) {
@@ -112,6 +120,22 @@ void define_parameters() {
     fi_param_define(&provider, variable.name, variable.type, "%s", variable.help);
 }
 
+Settings usable_settings() {
+  std::vector<std::string> complaints;
+  const Settings settings = read_settings(FabricParameters(provider), complaints);
+  for (const std::string& line : complaints) log(FI_LOG_WARN, line);
+  return settings;
+}
+
+/// libfabric's own provider ends the program here (spec libfabric-api 6.2).
+void say_useless_rdma(const Process& of) {
+  if (!of.settings.use_device_rdma.value_or(false)) return;
+  for (const Device& device : of.catalogue.devices)
+    if (!device.rdma_read)
+      log(FI_LOG_WARN, "FI_EFA_USE_DEVICE_RDMA=1 does nothing for " + device.name +
+                           ", which has no RDMA: RMA goes by protocol there; unset the variable");
+}
+
 bool start() {
   const uint32_t running = fi_version();
   if (abi_class(running) != kBuiltAbi) {
@@ -128,14 +152,20 @@ bool start() {
     return false;
   }
   for (const std::string& line : complaints(environ)) log(FI_LOG_WARN, line);
-  const Depths depths{depth_parameter("tx_size"), depth_parameter("rx_size")};
   auto made = std::make_unique<State>();
-  made->catalogue = make_catalogue(kRelease, std::move(devices), depths, provider.version);
+  made->process.settings = usable_settings();
+  const Depths depths{made->process.settings.tx_size, made->process.settings.rx_size};
+  made->process.catalogue = make_catalogue(kRelease, std::move(devices), depths, provider.version);
+  say_useless_rdma(made->process);
   state = made.release();
   return true;
 }
 
 }  // namespace
+
+Process& process() {
+  return state->process;
+}
 
 void log(fi_log_level level, const std::string& text, const char* function, int line) {
   if (fi_log_enabled(&provider, level, FI_LOG_CORE))

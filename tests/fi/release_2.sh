@@ -16,7 +16,8 @@ trap 'rm -rf "$work"' EXIT
 
 # As in provider/CMakeLists.txt, for another layout of libfabric's structures.
 "$compiler" -std=c++20 -O1 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -fno-exceptions \
-	-fno-rtti -I "$libfabric/include" "$root"/provider/src/*.cpp -L "$libfabric/lib" -lfabric -libverbs \
+	-fno-rtti -I "$root/userspace/include" -I "$libfabric/include" -I "$root/provider" \
+	-I "$root/provider/src" "$root"/provider/{src,objects,rdm,wire}/*.cpp -L "$libfabric/lib" -lfabric -libverbs \
 	-lefa -static-libstdc++ -static-libgcc -Wl,-z,defs -o "$work/libefa-fi.so"
 # The hints use names that libfabric 2 calls deprecated.
 "$compiler" -std=c++20 -w -I "$libfabric/include" "$here/print_info.cpp" "$here/hint_sets.cpp" \

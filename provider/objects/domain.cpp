@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/// A domain's life; domain_calls.cpp has the calls of applications.
+#include "objects/domain.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "device_rdma.hpp"
+#include "log.hpp"
+#include "objects/process.hpp"
+
+namespace efa::fi {
+namespace {
+
+/// Applications that make these promises call one at a time.
+bool serializes(const fi_info& asked) {
+  const fi_threading threading = asked.domain_attr->threading;
+  return threading == FI_THREAD_DOMAIN || threading == FI_THREAD_COMPLETION;
+}
+
+int failed(const Device& device, const char* what, const char* cure) {
+  const int error = errno ? errno : ENOMEM;
+  log(FI_LOG_WARN, "domain on " + device.name + " not opened: " + what + ": " +
+                       std::strerror(error) + "; " + cure);
+  return -error;
+}
+
+}  // namespace
+
+Domain::Domain(Fabric& of, const Template& entry, const fi_info& asked)
+    : fid_domain{},
+      fabric(of),
+      device(*entry.device),
+      kind(entry.kind),
+      info(duplicate(asked)),
+      lock(!serializes(asked)) {
+  const bool use = uses_device_rdma(device, of.api_version, settings().use_device_rdma);
+  use_rdma_read = use && device.rdma_read;
+  use_rdma_write = use && device.rdma_write;
+}
+
+int Domain::open() {
+  context = process().devices.acquire(device.name);
+  if (!context)
+    return failed(device, "the device cannot be opened",
+                  "is the driver loaded, may this user open /dev/infiniband/uverbs*?");
+  pd = ibv_alloc_pd(context);
+  if (!pd)
+    return failed(device, "the device gives no protection domain",
+                  "each domain of each process takes one (max_pd of `ibv_devinfo -v`)");
+  make_queue_pd();
+  handles.open(pd);
+  return 0;
+}
+
+/// Without one, queues take locks that nobody needs: slower, and that is all.
+void Domain::make_queue_pd() {
+  queue_pd = pd;
+  ibv_td_init_attr thread{};
+  thread_domain_ = ibv_alloc_td(context, &thread);
+  if (!thread_domain_) return;
+  ibv_parent_domain_init_attr attributes{};
+  attributes.pd = pd;
+  attributes.td = thread_domain_;
+  if (ibv_pd* const parent = ibv_alloc_parent_domain(context, &attributes)) queue_pd = parent;
+}
+
+Domain::~Domain() {
+  handles.close();
+  if (queue_pd != pd) ibv_dealloc_pd(queue_pd);
+  if (thread_domain_) ibv_dealloc_td(thread_domain_);
+  if (pd) ibv_dealloc_pd(pd);
+  if (context) process().devices.release(device.name);
+}
+
+}  // namespace efa::fi
