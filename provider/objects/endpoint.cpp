@@ -264,6 +264,7 @@ int Endpoint::create_qp() {
   qp_operations = made.operations;
   unsolicited = made.unsolicited;
   rx_depth = wanted.rx_depth;
+  rx_segments = wanted.rx_segments;
   const bool datagram = domain.kind == Kind::datagram;
   // Other versions force this on datagrams, so it is what all can use (spec protocol 21).
   address.connid = datagram ? 0 : random_connid();

@@ -69,6 +69,7 @@ class Endpoint : public fid_ep, public Progressor {
   Address address;             ///< own; qpn and connid 0 before fi_enable()
   uint32_t tx_depth = 0;       ///< work requests that the SQ holds
   uint32_t rx_depth = 0;       ///< receives that the RQ holds
+  uint32_t rx_segments = 1;    ///< of a receive
   uint8_t rnr_retry = 0;       ///< FI_OPT_EFA_RNR_RETRY
   bool unsolicited = false;    ///< the QP takes writes with data without a receive. Before
                                ///< fi_enable(): whether it should
