@@ -4,11 +4,12 @@
 # Usage: build-fabtests.sh DIRECTORY 2.1 RDMA_CORE
 #        build-fabtests.sh DIRECTORY 1.17
 #
-# Builds libfabric's own tests, each release for its libfabric, as they do not compile with another's:
+# Builds libfabric's own tests, those of 2.1, for a release of libfabric:
 #
 #   DIRECTORY/fabtests-2.1   for DIRECTORY/libfabric-2.1-newer and the rdma-core 56.1 in the build folder
 #                            RDMA_CORE (build-libfabric.sh)
-#   DIRECTORY/fabtests-1.17  for the installed libfabric-dev
+#   DIRECTORY/fabtests-1.17  for the installed libfabric-dev 1.17, by means of tests/fabtests/libfabric-1.17.h,
+#                            as Debian's mirrors have the source of 1.17 no more
 #
 # with bin/ and share/fabtests/pytest/. A second call finds what the first one built.
 set -euo pipefail
@@ -40,14 +41,14 @@ case $release in
 	[ $# -eq 3 ] || usage
 	core=$(cd "$3" && pwd)
 	"$scripts/build-libfabric.sh" "$directory" "$core"
-	tree=$directory/libfabric/fabtests
+	definitions=()
 	options=(--with-libfabric="$directory/libfabric-2.1-newer" CPPFLAGS="-I$core/include"
 		LDFLAGS="-L$core/lib -Wl,-rpath-link,$core/lib")
 	;;
 1.17)
-	"$scripts/fetch-source.sh" libfabric bookworm "$directory/bookworm"
-	tree=$directory/bookworm/libfabric/fabtests
-	options=()
+	"$scripts/fetch-source.sh" libfabric trixie "$directory"
+	definitions=(CPPFLAGS="-D_GNU_SOURCE -include $scripts/../tests/fabtests/libfabric-1.17.h")
+	options=(CFLAGS="-O2 -w")
 	;;
 *) usage ;;
 esac
@@ -57,12 +58,13 @@ flock 9
 [ -e "$prefix/.complete" ] && exit 0
 compiler=gcc
 command -v ccache >/dev/null && compiler="ccache gcc"
+tree=$directory/libfabric/fabtests
 cd "$tree"
 [ -x configure ] || step "autogen $release" ./autogen.sh
 rm -rf "$prefix" "$prefix.build"
 mkdir -p "$prefix.build"
 cd "$prefix.build"
 step "configure $release" "$tree/configure" --prefix="$prefix" CC="$compiler" "${options[@]}"
-step "build $release (a minute)" make -j"$(nproc)" install
+step "build $release (a minute)" make -j"$(nproc)" "${definitions[@]}" install
 rm -rf "$prefix.build"
 touch "$prefix/.complete"
