@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154  # variables of steps.sh and choose-libefa.sh
 #
 # Sourced after steps.sh and choose-libefa.sh by those who run libfabric 2.1: builds it once for all clones
-# in the cache, and says by which environment programs use it.
+# in the cache, and says by which environment programs use it or Debian 12's libfabric 1.17.
 
 fabric_peers=${EFA_CACHE:-$HOME/.cache/efa-stack}/fabric
 
@@ -14,13 +14,25 @@ build_fabric_peers() {
 	scripts/build-fabtests.sh "$fabric_peers" 2.1 "$core"
 }
 
-# build_provider_2: libefa-fi.so for libfabric 2.1 and libefa for rdma-core 56.1, in build/fabric2.
+# build_provider_2 TARGET: of libefa-fi.so for libfabric 2.1 and libefa for rdma-core 56.1, in build/fabric2.
 build_provider_2() {
 	build_tree fabric2 "$1" -DEFA_LIBFABRIC_ROOT="$fabric_peers/libfabric-2.1-newer" \
 		-DEFA_IBVERBS_RELEASE=56 -DEFA_IBVERBS_ROOT="$(rdma_core_of 56)" -DBUILD_TESTING=OFF
 }
 
-# over_fabric upstream|ours: the environment of programs over libfabric 2.1 and that provider.
+# choose_provider upstream|ours BUILD FOLDER: which one libfabric takes; BUILD COMMAND makes FOLDER.
+choose_provider() {
+	unset FI_PROVIDER_PATH
+	case $1 in
+	upstream) ;;
+	ours) build_"$2" efa_fi && export FI_PROVIDER_PATH=$3 ;;
+	*) stop "the provider is '$1'; choose upstream or ours" ;;
+	esac
+}
+build_provider_1() { build_tree default "$1"; }
+
+# over_fabric upstream|ours: the environment of programs over libfabric 2.1 and that provider. The libefa of
+# "the distribution" is that of Debian trixie, rdma-core 56.1. EFA_FI_FOLDER: another libefa-fi.so of ours.
 over_fabric() {
 	local core libefa_folder
 	core=$(rdma_core_of 56)/lib
@@ -34,16 +46,24 @@ over_fabric() {
 	export PATH=$build/default/tools/emulator:$fabric_peers/libfabric-2.1-newer/bin:$PATH
 	# Programs of one emulated host must not meet in shared memory: the device is what is tested.
 	export FI_EFA_ENABLE_SHM_TRANSFER=0
-	unset FI_PROVIDER_PATH
-	case $1 in
-	upstream) ;;
-	ours)
-		if [ -z "${EFA_FI_FOLDER:-}" ]; then
-			build_provider_2 efa_fi
-			EFA_FI_FOLDER=$build/fabric2/provider/lib
-		fi
-		export FI_PROVIDER_PATH=$EFA_FI_FOLDER
-		;;
-	*) stop "the provider is '$1'; choose upstream or ours" ;;
-	esac
+	choose_provider "$1" provider_2 "${EFA_FI_FOLDER:-$build/fabric2/provider/lib}"
+}
+
+# over_fabric_1 upstream|ours: the same for Debian 12's libfabric and libibverbs.
+over_fabric_1() {
+	unset LD_LIBRARY_PATH RDMAV_DRIVERS
+	if [ "$libefa_choice" = ours ]; then
+		build_provider_1 efa_provider
+		export LD_LIBRARY_PATH=$build/default/userspace/lib RDMAV_DRIVERS=$build/default/userspace/lib/libefa
+	fi
+	export PATH=$build/default/tools/emulator:$PATH FI_EFA_ENABLE_SHM_TRANSFER=0
+	choose_provider "$1" provider_1 "${EFA_FI_FOLDER_1:-$build/default/provider/lib}"
+}
+
+# fabric_environment: prints what the former set, one VARIABLE=VALUE a line.
+fabric_environment() {
+	local name
+	for name in LD_LIBRARY_PATH RDMAV_DRIVERS FI_PROVIDER_PATH FI_EFA_ENABLE_SHM_TRANSFER; do
+		[ -z "${!name:-}" ] || echo "$name=${!name}"
+	done
 }

@@ -6,7 +6,7 @@
 # fabtests' efa suite, that of libfabric 2.1, on two emulated hosts (docs/fabtests.md). The provider under
 # test is the one inside libfabric (upstream) or libefa-fi.so built here (ours, the default); EFA_LIBEFA
 # chooses the libefa below it: ours, or distribution, which is that of Debian trixie, rdma-core 56.1.
-# EFA_FI_FOLDER names a folder with another libefa-fi.so to test. Results are in build/fabtests/PROVIDER.
+# EFA_FI_FOLDER names a folder with another libefa-fi.so to test. Results: build/fabtests/PROVIDER/results.txt.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 . "$(dirname "$0")/choose-libefa.sh"

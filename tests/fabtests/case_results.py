@@ -45,8 +45,12 @@ def pytest_collection_modifyitems(config, items):
     kept = [item for item in items
             if (wanted is None or item.nodeid in wanted) and item.nodeid not in unwanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    # The case that uses up all registrations is the last one, as fabtests means it.
-    items[:] = sorted(kept, key=lambda item: "mr_exhaustion" in item.name)
+    items[:] = sorted(kept, key=turn)
+
+
+def turn(item):
+    """Short cases first. The one that uses up all registrations is the last one, as fabtests means it."""
+    return "mr_exhaustion" in item.name, item.get_closest_marker("standard") is not None
 
 
 def listens(port):

@@ -67,6 +67,16 @@ def pytest_command(arguments, record, outputs):
     return command
 
 
+def end_session(leader):
+    """Ends what is left of a session: programs below timeout(1) are in process groups of their own."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(name)) == leader:
+                os.kill(int(name), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def run(arguments, record, outputs):
     environment = dict(os.environ)
     environment["PATH"] = f"{HERE}/bin:{environment['PATH']}"
@@ -76,9 +86,13 @@ def run(arguments, record, outputs):
                 *arguments.emulator_option, "--"]
     log = os.path.join(arguments.folder, "pytest.log")
     with open(log, "w", encoding="utf-8") as output:
-        status = subprocess.run(emulator + pytest_command(arguments, record, outputs), stdout=output,
-                                stderr=subprocess.STDOUT, env=environment, check=False,
-                                cwd=os.path.join(arguments.fabtests, "share/fabtests/pytest")).returncode
+        process = subprocess.Popen(emulator + pytest_command(arguments, record, outputs), stdout=output,
+                                   stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                                   cwd=os.path.join(arguments.fabtests, "share/fabtests/pytest"))
+        try:
+            status = process.wait()
+        finally:
+            end_session(process.pid)
     # 1: some cases failed. Others: pytest or the emulator did.
     if status not in (0, 1):
         with open(log, encoding="utf-8") as output:
