@@ -5,6 +5,7 @@
 
 #include <rdma/fi_domain.h>
 
+#include <atomic>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -65,12 +66,13 @@ class Av : public fid_av {
   /// Tells `user` of all entries and of what changes from then on.
   void attach(AvUser& user);
   void detach(AvUser& user);
-  bool in_use() const { return !users_.empty(); }
 
   /// 0 or a negative error; *peer is set either way.
   int insert(const Address& address, fi_addr_t* peer);
   int remove(fi_addr_t peer);
   size_t count() const { return by_address_.size(); }
+
+  std::atomic<int> endpoints = 0;  ///< bound to it: fi_close() says -FI_EBUSY
 
  private:
   struct Hash {

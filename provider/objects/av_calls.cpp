@@ -75,12 +75,9 @@ const char* text_of_address(fid_av*, const void* address, char* text, size_t* le
 int close(fid* object) {
   Av& av = Av::of(reinterpret_cast<fid_av*>(object));
   Domain& domain = av.domain();
-  {
-    const Guard guard(domain.lock);
-    if (av.in_use()) {
-      log(FI_LOG_WARN, "address vector not closed: an endpoint is bound to it; close that first");
-      return -FI_EBUSY;
-    }
+  if (av.endpoints) {
+    log(FI_LOG_WARN, "address vector not closed: an endpoint is bound to it; close that first");
+    return -FI_EBUSY;
   }
   delete &av;  // NOLINT(cppcoreguidelines-owning-memory): the application owned it
   --domain.children;

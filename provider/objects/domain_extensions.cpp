@@ -3,53 +3,54 @@
 
 #include <rdma/fi_errno.h>
 
-#include <cerrno>
-#include <cstring>
+#include <string_view>
 
-#include "objects/direct_verbs.hpp"
+#include "catalogue.hpp"
 #include "objects/domain.hpp"
+#include "objects/gda_operations.hpp"
+#include "rdm/atomics.hpp"
 
 namespace efa::fi {
 namespace {
 
-/// As fi_ext_efa.h of libfabric 2 has it, which 1.17 does not.
-struct MrPaths {
-  uint16_t validity;  ///< EFADV_MR_ATTR_VALIDITY_*
-  uint16_t receive;   ///< interconnect ids
-  uint16_t rdma_read;
-  uint16_t rdma_receive;
-};
-static_assert(sizeof(MrPaths) == 8);
+constexpr uint64_t kForms = FI_FETCH_ATOMIC | FI_COMPARE_ATOMIC;
 
-struct DomainOperations {
-  int (*query_mr)(fid_mr* mr, MrPaths* paths);
-};
-
-/// @returns 0 or an error as libefa gives it
-int query_mr(fid_mr* object, MrPaths* paths) {
-  if (!direct_verbs().query_mr) return -FI_ENOSYS;
-  efadv_mr_attr attributes{};
-  ibv_mr* const verbs = static_cast<Mr*>(object)->verbs;
-  if (const int error = direct_verbs().query_mr(verbs, &attributes, sizeof attributes))
-    return error;
-  *paths = {attributes.ic_id_validity, attributes.recv_ic_id, attributes.rdma_read_ic_id,
-            attributes.rdma_recv_ic_id};
-  return 0;
+rdm::AtomicForm form_of(uint64_t flags) {
+  if (flags & FI_COMPARE_ATOMIC) return rdm::AtomicForm::kCompare;
+  return flags & FI_FETCH_ATOMIC ? rdm::AtomicForm::kFetch : rdm::AtomicForm::kWrite;
 }
-
-DomainOperations operations{query_mr};
 
 }  // namespace
 
-int open_domain_operations(fid*, const char* name, uint64_t flags, void** found, void*) {
+int open_domain_operations(fid* object, const char* name, uint64_t flags, void** found, void*) {
   if (flags || !name || !found) return -FI_EINVAL;
-  if (std::strcmp(name, "efa domain ops") != 0) return -FI_EINVAL;
-  *found = &operations;
+  const bool direct = Domain::of(reinterpret_cast<fid_domain*>(object)).kind == Kind::direct;
+  const std::string_view asked = name;
+  if (asked == "efa domain ops") {
+    *found = direct ? &direct_domain_operations : &protocol_domain_operations;
+    return 0;
+  }
+  if (asked != "efa gda ops") return -FI_EINVAL;
+  if (!direct) return -FI_EOPNOTSUPP;
+  *found = &gda_operations;
   return 0;
 }
 
-int query_atomic(fid_domain*, fi_datatype, fi_op, fi_atomic_attr*, uint64_t) {
-  return -FI_EOPNOTSUPP;
+int describe_atomic(rdm::AtomicForm form, fi_datatype datatype, fi_op op, size_t mtu,
+                    fi_atomic_attr& attributes) {
+  if (!rdm::atomic_valid(form, datatype, op)) return -FI_EOPNOTSUPP;
+  // Operands travel in one packet, with those to compare with.
+  const size_t room = mtu - kAtomicHeader;
+  attributes.size = rdm::atomic_size(datatype);
+  attributes.count = (form == rdm::AtomicForm::kCompare ? room / 2 : room) / attributes.size;
+  return 0;
+}
+
+int query_atomic(fid_domain* object, fi_datatype datatype, fi_op op, fi_atomic_attr* attributes,
+                 uint64_t flags) {
+  // FI_TAGGED and all that is no form of an atomic; both forms at once are none.
+  if (!attributes || (flags & ~kForms) || flags == kForms) return -FI_EINVAL;
+  return describe_atomic(form_of(flags), datatype, op, Domain::of(object).device.mtu, *attributes);
 }
 
 }  // namespace efa::fi

@@ -13,6 +13,7 @@
 #include "absent.hpp"
 #include "log.hpp"
 #include "objects/absent_tables.hpp"
+#include "objects/eq.hpp"
 #include "objects/option.hpp"
 
 namespace efa::fi {
@@ -142,6 +143,8 @@ Endpoint::~Endpoint() {
     const Guard guard(domain.lock);
     disconnect();
   }
+  if (av) --av->endpoints;
+  if (eq) --Eq::of(eq).users;
   --domain.children;
 }
 
@@ -197,6 +200,14 @@ int Endpoint::bind_counter(Counter& counter, uint64_t flags) {
 int Endpoint::bind_av(Av& other) {
   if (av || &other.domain() != &domain) return -FI_EINVAL;
   av = &other;
+  ++av->endpoints;
+  return 0;
+}
+
+int Endpoint::bind_eq(Eq& other, uint64_t flags) {
+  if (eq || flags) return -FI_EINVAL;
+  eq = &other;
+  ++other.users;
   return 0;
 }
 
@@ -211,9 +222,7 @@ int Endpoint::bind(struct fid* other, uint64_t flags) {
     case FI_CLASS_CNTR:
       return bind_counter(Counter::of(reinterpret_cast<fid_cntr*>(other)), flags);
     case FI_CLASS_EQ:
-      if (flags) return -FI_EINVAL;
-      eq = reinterpret_cast<fid_eq*>(other);
-      return 0;
+      return bind_eq(Eq::of(reinterpret_cast<fid_eq*>(other)), flags);
     default:
       return -FI_EINVAL;
   }

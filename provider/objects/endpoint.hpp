@@ -15,6 +15,8 @@
 
 namespace efa::fi {
 
+class Eq;
+
 /// The counters that an endpoint may be bound to, by the flag of fi_ep_bind(); each may be null.
 struct Counters {
   Counter* send = nullptr;
@@ -87,6 +89,7 @@ class Endpoint : public fid_ep, public Progressor {
   int bind_cq(fid_cq& cq, uint64_t flags);
   int bind_counter(Counter& counter, uint64_t flags);
   int bind_av(Av& other);
+  int bind_eq(Eq& other, uint64_t flags);
   int check_bindings() const;
   int create_qp();
   QueuePairPlan plan() const;

@@ -22,8 +22,6 @@ constexpr uint64_t kSendFlags =
 
 /// Segments that the protocol takes, whatever the device does with one work request.
 constexpr size_t kProtocolSegments = 4;
-/// The longest header of an atomic request, which one packet has to hold (spec protocol 5).
-constexpr size_t kAtomicHeader = 152;
 /// Bytes that a UD receive buffer begins with (spec 2.2).
 constexpr size_t kGrhSize = 40;
 

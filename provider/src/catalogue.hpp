@@ -12,6 +12,9 @@
 
 namespace efa::fi {
 
+/// The longest header of an atomic request, which one packet has to hold (spec protocol 5).
+inline constexpr size_t kAtomicHeader = 152;
+
 enum class Kind {
   direct,    ///< fabric efa-direct: one call is one work request
   rdm,       ///< fabric efa: messages, RMA and atomics by protocol
