@@ -5,6 +5,8 @@ Options: --cases FILE    only the cases that are named in it, one a line
          --skip FILE     without those named in it
          --record FILE   a line for each case: name, result, seconds, reason; separated by tabs
          --outputs DIR   the whole output of each case that did not pass
+         --once          a case takes over the success of an earlier one with the very same commands: several
+                         hundred cases differ by a parameter only that their fabric does not use
 
 fabtests starts a client one second after its server. Here it is started when the server listens.
 """
@@ -23,11 +25,15 @@ options = None
 def pytest_addoption(parser):
     for name in ("--cases", "--skip", "--record", "--outputs"):
         parser.addoption(name)
+    parser.addoption("--once", action="store_true")
 
 
 def pytest_configure(config):
     global options
     options = config.option
+    if options.once:
+        Earlier.load()
+        common.ClientServerTest.run = run_once
 
 
 def names_in(path):
@@ -50,7 +56,8 @@ def pytest_collection_modifyitems(config, items):
 
 def turn(item):
     """Short cases first. The one that uses up all registrations is the last one, as fabtests means it."""
-    return "mr_exhaustion" in item.name, item.get_closest_marker("standard") is not None
+    return ("mr_exhaustion" in item.name, item.get_closest_marker("standard") is not None,
+            "1024,1048576" in item.name)
 
 
 def listens(port):
@@ -92,6 +99,42 @@ common.Popen = Server.start
 common.sleep = wait_for_server
 
 
+class Earlier:
+    """The commands of client and server that have passed, for --once. They outlive this process beside the
+    record."""
+
+    passed = set()
+    taken_over = False
+
+    @classmethod
+    def path(cls):
+        return options.record + ".commands"
+
+    @classmethod
+    def load(cls):
+        if os.path.exists(cls.path()):
+            with open(cls.path(), encoding="utf-8") as lines:
+                cls.passed = set(lines.read().splitlines())
+
+    @classmethod
+    def add(cls, commands):
+        cls.passed.add(commands)
+        with open(cls.path(), "a", encoding="utf-8") as lines:
+            lines.write(commands + "\n")
+
+
+def run_once(test):
+    commands = f"{test._server_command} {test._client_command}"  # pylint: disable=protected-access
+    commands = commands.replace(f"-E={oob_port()}", "-E")
+    Earlier.taken_over = commands in Earlier.passed
+    if not Earlier.taken_over:
+        run_test(test)
+        Earlier.add(commands)
+
+
+run_test = common.ClientServerTest.run
+
+
 def reason_of(report):
     """One line: why a case did not pass."""
     if report.skipped:
@@ -109,6 +152,9 @@ def pytest_runtest_logreport(report):
         return
     result = "passed" if report.passed else "skipped" if report.skipped else "failed"
     reason = "" if report.passed else " ".join(reason_of(report).split())[:240]
+    if report.passed and Earlier.taken_over:
+        reason = "the same commands as an earlier case"
+    Earlier.taken_over = False
     if options.record:
         with open(options.record, "a", encoding="utf-8") as record:
             record.write(f"{report.nodeid}\t{result}\t{report.duration:.1f}\t{reason}\n")

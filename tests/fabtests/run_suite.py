@@ -31,6 +31,7 @@ def parse_arguments():
     parser.add_argument("--cases", help="file with the names of the cases to run (default: all of host memory)")
     parser.add_argument("-k", dest="expression", help="only cases whose name matches, as in pytest")
     parser.add_argument("--resume", action="store_true", help="without the cases that have a result already")
+    parser.add_argument("--once", action="store_true", help="the same commands run once, not for each case")
     parser.add_argument("--case-timeout", type=int, default=120, help="seconds for each program (120)")
     parser.add_argument("--generation", default="efa2", help="device generation (efa2)")
     parser.add_argument("--emulator-option", action="append", default=[], help="for efa-emu run, such as --loss=1%%")
@@ -62,6 +63,8 @@ def pytest_command(arguments, record, outputs):
         command.append(f"--cases={os.path.abspath(arguments.cases)}")
     if arguments.expression:
         command += ["-k", arguments.expression]
+    if arguments.once:
+        command.append("--once")
     if arguments.resume:
         command.append(f"--skip={record}")
     return command
