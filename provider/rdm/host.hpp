@@ -6,6 +6,7 @@
 
 #include <infiniband/verbs.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -14,6 +15,8 @@
 #include "wire/layout.hpp"
 
 namespace efa::rdm {
+
+using Gid = std::array<std::uint8_t, 16>;
 
 // An address handle with the number by which completions name it.
 struct Destination {
@@ -32,8 +35,11 @@ class Host {
   virtual void deregister(ibv_mr* mr) = 0;
 
   // Counted by GID: several addresses share one handle. @returns ah = null, errno says why
-  virtual Destination acquire_destination(const std::uint8_t (&gid)[16]) = 0;
-  virtual void release_destination(const std::uint8_t (&gid)[16]) = 0;
+  virtual Destination acquire_destination(const Gid& gid) = 0;
+  virtual void release_destination(const Gid& gid) = 0;
+  // The GID of a completion's sender that the device has no address handle of. @returns false when
+  // the completion does not tell
+  virtual bool sender_gid(ibv_cq_ex& cq, Gid& gid) = 0;
 
   // An error that belongs to no operation of the application: into the EQ if there is one, else
   // into the log (efa-rdm-protocol 14). `error` is a positive libfabric error number.

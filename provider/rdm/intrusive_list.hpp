@@ -47,6 +47,15 @@ class List {
     head_.prev_ = &link;
   }
 
+  void push_front(T& element) {
+    Link& link = element.*kLink;
+    link.element_ = &element;
+    link.next_ = head_.next_;
+    link.prev_ = &head_;
+    link.next_->prev_ = &link;
+    head_.next_ = &link;
+  }
+
   // The element after `element`, or null.
   T* after(const T& element) const { return static_cast<T*>((element.*kLink).next_->element_); }
 

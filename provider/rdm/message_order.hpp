@@ -3,7 +3,7 @@
 // which SRD brings them (spec efa-rdm-protocol 9).
 //
 // Upstream keeps a window and an overflow list; here what is early waits in one ordered map without
-// limit but the peer's (a packet that waits holds a receive buffer, and these are counted).
+// limit (what waits is a copy: receive buffers go back to the device at once).
 #ifndef EFA_PROVIDER_RDM_MESSAGE_ORDER_HPP
 #define EFA_PROVIDER_RDM_MESSAGE_ORDER_HPP
 
@@ -16,7 +16,7 @@ namespace efa::rdm {
 
 enum class Arrival {
   kNow,    // its turn: process it, then call `advance`
-  kEarly,  // kept until its turn
+  kEarly,  // to be kept until its turn
   kPast,   // an id that was processed already
 };
 
@@ -26,19 +26,21 @@ class MessageOrder {
  public:
   explicit MessageOrder(std::uint32_t first = 0) : expected_(first) {}
 
-  // Takes `packet` only if it is early.
-  Arrival arrive(std::uint32_t id, Packet& packet) {
-    const auto ahead = static_cast<std::int32_t>(id - expected_);  // ids wrap
-    if (ahead == 0) return Arrival::kNow;
-    if (ahead < 0) return Arrival::kPast;
-    early_[static_cast<std::uint32_t>(ahead) + base_].push_back(std::move(packet));
-    return Arrival::kEarly;
+  Arrival classify(std::uint32_t id) const {
+    const std::int32_t ahead = ahead_of(id);
+    return ahead == 0 ? Arrival::kNow : ahead > 0 ? Arrival::kEarly : Arrival::kPast;
+  }
+
+  // Keeps one that is early.
+  void keep(std::uint32_t id, Packet packet) {
+    early_[static_cast<std::uint32_t>(ahead_of(id)) + base_].push_back(std::move(packet));
   }
 
   // The expected id is processed. @returns the packets that waited for the next one
   std::vector<Packet> advance() {
     ++expected_;
     ++base_;
+    if (early_.empty()) return {};
     const auto next = early_.find(base_);
     if (next == early_.end()) return {};
     std::vector<Packet> packets = std::move(next->second);
@@ -50,6 +52,10 @@ class MessageOrder {
   bool empty() const { return early_.empty(); }
 
  private:
+  std::int32_t ahead_of(std::uint32_t id) const {  // ids wrap
+    return static_cast<std::int32_t>(id - expected_);
+  }
+
   std::uint32_t expected_;
   // Ids as 64-bit numbers that do not wrap: `base_` stands for the expected one.
   std::uint64_t base_ = 0;

@@ -49,7 +49,7 @@ struct Side {
 
 // What is known of a peer: nothing before its handshake. For a peer that is the endpoint itself,
 // and with FI_OPT_EFA_HOMOGENEOUS_PEERS, give the own side and KNOWN.
-struct Peer {
+struct PeerKnown {
   Side side;
   bool known = false;
   bool self = false;
@@ -64,7 +64,7 @@ struct Question {
   std::size_t mtu = 0;       // bytes of the largest packet; more than kMaxReqHeader
   MemoryLimits limits;
   Side own;
-  Peer peer;
+  PeerKnown peer;
   bool p2p = true;          // the device can reach the buffer
   bool registrable = true;  // the application gave a descriptor, or there is a registration cache.
                             // Ask again with false when a registration fails (ENOMR)

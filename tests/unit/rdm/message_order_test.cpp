@@ -17,8 +17,9 @@ using Order = MessageOrder<std::uint32_t>;
 std::vector<std::uint32_t> process(Order& order, const std::vector<std::uint32_t>& ids) {
   std::vector<std::uint32_t> processed;
   for (std::uint32_t id : ids) {
-    std::uint32_t packet = id;
-    if (order.arrive(id, packet) != Arrival::kNow) continue;
+    const Arrival when = order.classify(id);
+    if (when == Arrival::kEarly) order.keep(id, id);
+    if (when != Arrival::kNow) continue;
     processed.push_back(id);
     for (std::vector<std::uint32_t> next = order.advance(); !next.empty(); next = order.advance()) {
       processed.insert(processed.end(), next.begin(), next.end());
@@ -43,16 +44,15 @@ TEST(MessageOrder, AnyShuffleIsProcessedInOrder) {
 TEST(MessageOrder, AnIdThatWasProcessedIsPast) {
   Order order;
   process(order, {0, 1, 2});
-  std::uint32_t packet = 1;
-  EXPECT_EQ(order.arrive(1, packet), Arrival::kPast);
+  EXPECT_EQ(order.classify(1), Arrival::kPast);
 }
 
 TEST(MessageOrder, PacketsOfOneMessageWaitTogether) {
   Order order;
-  std::uint32_t one = 101, two = 102, zero = 0;
-  EXPECT_EQ(order.arrive(1, one), Arrival::kEarly);
-  EXPECT_EQ(order.arrive(1, two), Arrival::kEarly);
-  EXPECT_EQ(order.arrive(0, zero), Arrival::kNow);
+  EXPECT_EQ(order.classify(1), Arrival::kEarly);
+  order.keep(1, 101);
+  order.keep(1, 102);
+  EXPECT_EQ(order.classify(0), Arrival::kNow);
   EXPECT_EQ(order.advance(), (std::vector<std::uint32_t>{101, 102}));
 }
 
@@ -60,10 +60,9 @@ TEST(MessageOrder, IdsWrap) {
   Order order(0xfffffffe);
   EXPECT_EQ(process(order, {1, 0xffffffff, 0, 0xfffffffe}),
             (std::vector<std::uint32_t>{0xfffffffe, 0xffffffff, 0, 1}));
-  std::uint32_t packet = 0;
-  EXPECT_EQ(order.arrive(0xffffffff, packet), Arrival::kPast);
-  EXPECT_EQ(order.arrive(2 + 0x7fffffffU, packet), Arrival::kEarly);
-  EXPECT_EQ(order.arrive(2 + 0x80000000U, packet), Arrival::kPast) << "half of them are behind";
+  EXPECT_EQ(order.classify(0xffffffff), Arrival::kPast);
+  EXPECT_EQ(order.classify(2 + 0x7fffffffU), Arrival::kEarly);
+  EXPECT_EQ(order.classify(2 + 0x80000000U), Arrival::kPast) << "half of them are behind";
 }
 
 }  // namespace

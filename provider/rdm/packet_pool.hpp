@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Packets with registered buffers. Memory is taken as it is needed, in slabs, and kept: an endpoint
+// that does nothing has locked little, one that is busy allocates nothing.
+#ifndef EFA_PROVIDER_RDM_PACKET_POOL_HPP
+#define EFA_PROVIDER_RDM_PACKET_POOL_HPP
+
+#include <infiniband/verbs.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "rdm/host.hpp"
+
+namespace efa::rdm {
+
+// Registered memory that is cut into buffers of one size.
+class Engine;
+
+class Slab {
+ public:
+  // @returns null, errno says why
+  static std::unique_ptr<Slab> make(Host& host, std::size_t bytes, int access);
+  Slab(Host& host, std::byte* memory, std::size_t bytes, ibv_mr* mr)
+      : host_(host), memory_(memory), bytes_(bytes), mr_(mr) {}
+  ~Slab();
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+
+  std::byte* memory() const { return memory_; }
+  std::uint32_t lkey() const { return mr_->lkey; }
+
+ private:
+  Host& host_;
+  std::byte* memory_;
+  std::size_t bytes_;
+  ibv_mr* mr_;
+};
+
+// P: TxPacket or RxPacket.
+template <class P>
+class PacketPool {
+ public:
+  // Buffers of BUFFER bytes; PER_SLAB of them at a time. `access`: IBV_ACCESS_*.
+  PacketPool(Host& host, Engine& engine, std::size_t buffer, std::size_t per_slab, int access)
+      : host_(host),
+        engine_(engine),
+        buffer_((buffer + kLine - 1) / kLine * kLine),
+        capacity_(buffer),
+        per_slab_(per_slab),
+        access_(access) {}
+
+  // @returns null when no more memory can be registered
+  P* take() {
+    if (free_.empty() && !grow()) return nullptr;
+    P* packet = free_.back();
+    free_.pop_back();
+    return packet;
+  }
+  void give(P& packet) { free_.push_back(&packet); }
+
+  std::size_t size() const { return slabs_.size() * per_slab_; }
+  std::size_t buffer_bytes() const { return slabs_.size() * per_slab_ * buffer_; }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+
+  bool grow() {
+    auto slab = Slab::make(host_, per_slab_ * buffer_, access_);
+    if (!slab) return false;
+    auto packets = std::make_unique<P[]>(per_slab_);
+    free_.reserve(size() + per_slab_);
+    for (std::size_t i = per_slab_; i-- > 0;) {
+      P& packet = packets[i];
+      packet.engine = &engine_;
+      packet.buffer = slab->memory() + i * buffer_;
+      packet.lkey = slab->lkey();
+      packet.capacity = static_cast<std::uint32_t>(capacity_);
+      free_.push_back(&packet);
+    }
+    slabs_.push_back(std::move(slab));
+    packets_.push_back(std::move(packets));
+    return true;
+  }
+
+  Host& host_;
+  Engine& engine_;
+  const std::size_t buffer_;
+  const std::size_t capacity_;
+  const std::size_t per_slab_;
+  const int access_;
+  std::vector<std::unique_ptr<Slab>> slabs_;
+  std::vector<std::unique_ptr<P[]>> packets_;
+  std::vector<P*> free_;
+};
+
+}  // namespace efa::rdm
+
+#endif
