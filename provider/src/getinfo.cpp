@@ -29,7 +29,9 @@ void check_length(Check& check, const char* field, const void* address, size_t l
 void check_source(Check& check, const Template& entry, const Request& request) {
   const auto& own = *static_cast<const Address*>(entry.info->src_addr);
   if (request.flags & FI_SOURCE) {
-    const auto gid = parse_gid(request.node ? request.node : "");
+    // Without a node it says nothing: programs of fabtests ask so.
+    if (!request.node) return;
+    const auto gid = parse_gid(request.node);
     check.require(gid == own.gid, {"node with FI_SOURCE", quoted(request.node), gid_text(own.gid),
                                    "give the GID of a device, or no node"});
     return;

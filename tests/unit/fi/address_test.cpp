@@ -81,7 +81,7 @@ TEST(Destination, IsTheNodeOrElseTheHint) {
 TEST(Source, ChoosesTheDevice) {
   EXPECT_EQ(kinds(ask_node(kText, nullptr, FI_SOURCE)), "rdm datagram");
   EXPECT_EQ(kinds(ask_node("fe80::1", nullptr, FI_SOURCE)), "");
-  EXPECT_EQ(kinds(ask_node(nullptr, nullptr, FI_SOURCE)), "");
+  EXPECT_EQ(kinds(ask_node(nullptr, nullptr, FI_SOURCE)), "rdm datagram");
 
   const Address own{.gid = kGid};
   Hints hints = make_hints("empty");
