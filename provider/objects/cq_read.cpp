@@ -118,7 +118,8 @@ ssize_t sleep_until(Cq& cq, Collected& collected, size_t wanted, int timeout) {
     if (most == 0) continue;
     // A signal since the look at `signaled` made the file descriptor readable, unless
     // prepare_sleep() drained it.
-    if (!cq.signaled) cq.wait.sleep(most < 0 || left < 0 ? std::max(most, left) : std::min(most, left));
+    if (!cq.signaled)
+      cq.wait.sleep(most < 0 || left < 0 ? std::max(most, left) : std::min(most, left));
   }
 }
 

@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "objects/option.hpp"
 #include "objects/direct_verbs.hpp"
+#include "objects/option.hpp"
 
 namespace efa::fi {
 namespace {
@@ -145,8 +145,7 @@ int DeviceEndpoint::control(int command, void* argument) {
   uint64_t& flags = *static_cast<uint64_t*>(argument);
   const uint64_t direction = flags & (FI_TRANSMIT | FI_RECV);
   if (direction != FI_TRANSMIT && direction != FI_RECV) return -FI_EINVAL;
-  uint64_t& chosen =
-      direction == FI_TRANSMIT ? info->tx_attr->op_flags : info->rx_attr->op_flags;
+  uint64_t& chosen = direction == FI_TRANSMIT ? info->tx_attr->op_flags : info->rx_attr->op_flags;
   if (command == FI_GETOPSFLAG) {
     flags = chosen;
     return 0;

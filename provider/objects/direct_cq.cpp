@@ -37,11 +37,11 @@ template <class Entry, bool kSources>
   if (opcode == IBV_WC_RECV) [[likely]] {
     wanted = endpoint.received(queue->wr_id, completion);
   } else {
-    const bool unsolicited =
-        endpoint.takes_unsolicited() && efadv_wc_is_unsolicited(cq.verbs_efa);
+    const bool unsolicited = endpoint.takes_unsolicited() && efadv_wc_is_unsolicited(cq.verbs_efa);
     endpoint.written(unsolicited ? nullptr : &queue->wr_id, completion);
   }
-  if constexpr (requires(Entry entry) { entry.len; }) completion.length = ibv_wc_read_byte_len(queue);
+  if constexpr (requires(Entry entry) { entry.len; })
+    completion.length = ibv_wc_read_byte_len(queue);
   if constexpr (requires(Entry entry) { entry.flags; }) {
     if (ibv_wc_read_wc_flags(queue) & IBV_WC_WITH_IMM) {
       completion.flags |= FI_REMOTE_CQ_DATA;

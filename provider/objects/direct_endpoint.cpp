@@ -103,8 +103,8 @@ ssize_t readmsg(fid_ep* ep, const fi_msg_rma* msg, uint64_t flags) {
 }
 ssize_t write(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi_addr_t to,
               uint64_t address, uint64_t key, void* context) {
-  return of(ep).write(one(buffer, length, descriptor), to, address, key, context,
-                      of(ep).tx_flags(), 0);
+  return of(ep).write(one(buffer, length, descriptor), to, address, key, context, of(ep).tx_flags(),
+                      0);
 }
 ssize_t writev(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t to,
                uint64_t address, uint64_t key, void* context) {
@@ -124,8 +124,8 @@ ssize_t writemsg(fid_ep* ep, const fi_msg_rma* msg, uint64_t flags) {
 }
 ssize_t inject_write(fid_ep* ep, const void* buffer, size_t length, fi_addr_t to, uint64_t address,
                      uint64_t key) {
-  return of(ep).inject_write(one(buffer, length, nullptr), to, address, key, nullptr,
-                             kInjectFlags, 0);
+  return of(ep).inject_write(one(buffer, length, nullptr), to, address, key, nullptr, kInjectFlags,
+                             0);
 }
 ssize_t writedata(fid_ep* ep, const void* buffer, size_t length, void* descriptor, uint64_t data,
                   fi_addr_t to, uint64_t address, uint64_t key, void* context) {

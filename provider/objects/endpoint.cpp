@@ -133,8 +133,7 @@ Endpoint::Endpoint(Domain& on, const fi_info& asked, void* application_context)
   tx_depth = depth(asked.tx_attr->size, domain.device.max_sq_wr);
   rx_depth = depth(asked.rx_attr->size, domain.device.max_rq_wr);
   rnr_retry = domain.kind == Kind::rdm ? kRdmRnrRetry : kEndlessRnrRetry;
-  unsolicited =
-      domain.device.unsolicited_write_recv && settings().use_unsolicited_write_recv;
+  unsolicited = domain.device.unsolicited_write_recv && settings().use_unsolicited_write_recv;
   ++domain.children;
 }
 
@@ -243,14 +242,14 @@ QueuePairPlan Endpoint::plan() const {
   plan.tx = &Cq::of(tx_cq ? tx_cq : rx_cq);
   plan.rx = &Cq::of(rx_cq ? rx_cq : tx_cq);
   plan.unsolicited = unsolicited && plan.rx->tells_unsolicited;
-  plan.low_latency = info->tx_attr->tclass == FI_TC_LOW_LATENCY ||
-                     info->domain_attr->tclass == FI_TC_LOW_LATENCY;
+  plan.low_latency =
+      info->tx_attr->tclass == FI_TC_LOW_LATENCY || info->domain_attr->tclass == FI_TC_LOW_LATENCY;
   plan.inline_size = static_cast<uint32_t>(domain.device.inline_size);
   if (domain.kind != Kind::rdm) {
     const size_t segments = std::max<size_t>(info->rx_attr->iov_limit, 1);
     plan.rx_segments = static_cast<uint32_t>(std::min(segments, domain.device.max_rq_sge));
-    plan.rx_depth = std::min(
-        plan.rx_depth, static_cast<uint32_t>(domain.device.max_rq_wr / plan.rx_segments));
+    plan.rx_depth =
+        std::min(plan.rx_depth, static_cast<uint32_t>(domain.device.max_rq_wr / plan.rx_segments));
   }
   return plan;
 }

@@ -80,9 +80,8 @@ constexpr Row kRows[] = {
     {code(kPeerAborted), FI_ECANCELED, "the peer aborted the operation"},
 };
 
-constexpr bool kSorted = std::is_sorted(std::begin(kRows), std::end(kRows), [](Row a, Row b) {
-  return a.code < b.code;
-});
+constexpr bool kSorted = std::is_sorted(std::begin(kRows), std::end(kRows),
+                                        [](Row a, Row b) { return a.code < b.code; });
 static_assert(kSorted);
 
 const Row* find(int provider_errno) {

@@ -51,8 +51,7 @@ void WaitObject::drain() {
   [[maybe_unused]] const ssize_t got = read(signals_, &count, sizeof count);
   ibv_cq* queue;
   void* context;
-  while (channel_ && ibv_get_cq_event(channel_, &queue, &context) == 0)
-    ibv_ack_cq_events(queue, 1);
+  while (channel_ && ibv_get_cq_event(channel_, &queue, &context) == 0) ibv_ack_cq_events(queue, 1);
 }
 
 void WaitObject::sleep(int milliseconds) {

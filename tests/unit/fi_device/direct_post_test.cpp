@@ -84,7 +84,7 @@ TEST_F(DirectPostTest, ALoweredLimitOfInlineHolds) {
 
 TEST_F(DirectPostTest, MemoryOfAnAcceleratorIsNotCopied) {
   on.enable();
-  on.region.memory = rdm::MemoryType::kCuda;
+  on.region.memory = rdm::MemoryType::kGpu;
   ASSERT_EQ(send(16), 0);
   EXPECT_FALSE(on.qp().sends[0].is_inline);
   EXPECT_EQ(sendmsg(FI_INJECT), -FI_EOPNOTSUPP);

@@ -34,7 +34,7 @@ TEST_F(EndpointTest, ThingsOfOtherDomainsCannotBeBound) {
   fid_cntr* counter = nullptr;
   ASSERT_EQ(open_counter(on.domain.get(), &attributes, &counter, nullptr), 0);
   EXPECT_EQ(fi_ep_bind(on.ep, &counter->fid, 0), -FI_EINVAL);
-  EXPECT_EQ(fi_ep_bind(on.ep, &counter->fid, FI_SEND | FI_TRANSMIT), -FI_EINVAL);
+  EXPECT_EQ(fi_ep_bind(on.ep, &counter->fid, FI_SEND | FI_MSG), -FI_EINVAL);
   Counter::of(counter).domain = nullptr;
   EXPECT_EQ(fi_ep_bind(on.ep, &counter->fid, FI_SEND), -FI_EINVAL);
   Counter::of(counter).domain = on.domain.get();
@@ -106,16 +106,18 @@ TEST_F(EndpointTest, TheQueuePairGoesToReadyToSend) {
   EXPECT_EQ(qp.efa_attributes.sl, 0);
 }
 
-TEST_F(EndpointTest, TrafficOfLowLatencyHasAServiceLevelWhereItCan) {
+TEST_F(EndpointTest, TrafficOfLowLatencyHasAServiceLevel) {
   on.info->tx_attr->tclass = FI_TC_LOW_LATENCY;
   on.enable();
   EXPECT_EQ(on.qp().efa_attributes.sl, 8);
-  Opened older(Kind::direct);
-  older.info->tx_attr->tclass = FI_TC_LOW_LATENCY;
+}
+
+TEST_F(EndpointTest, WithoutServiceLevelsOnlyTheseAreGivenUp) {
+  on.info->tx_attr->tclass = FI_TC_LOW_LATENCY;
   fake().service_levels = false;
-  older.enable();
-  EXPECT_EQ(older.qp().efa_attributes.sl, 0);
-  EXPECT_NE(older.qp().efa_attributes.flags, 0) << "only what is refused is given up";
+  on.enable();
+  EXPECT_EQ(on.qp().efa_attributes.sl, 0);
+  EXPECT_NE(on.qp().efa_attributes.flags, 0);
 }
 
 TEST_F(EndpointTest, OlderLibrariesGetAQueuePairWithoutWhatTheyLack) {
@@ -123,8 +125,9 @@ TEST_F(EndpointTest, OlderLibrariesGetAQueuePairWithoutWhatTheyLack) {
   fake().operations &= ~uint64_t{IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM};
   on.enable();
   EXPECT_FALSE(Endpoint::of(on.ep).unsolicited);
-  EXPECT_EQ(Endpoint::of(on.ep).qp_operations,
-            uint64_t{IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ});
+  EXPECT_EQ(
+      Endpoint::of(on.ep).qp_operations,
+      uint64_t{IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ});
 }
 
 TEST_F(EndpointTest, AQueueThatCannotTellThemGetsNoUnsolicitedWrites) {

@@ -34,8 +34,8 @@ struct PostedReceive {
 
 struct FakeQp {
   ibv_qp_ex ex{};
-  std::vector<PostedSend> sends;      ///< the device has them
-  std::vector<PostedSend> session;    ///< ibv_wr_start() to ibv_wr_complete()
+  std::vector<PostedSend> sends;    ///< the device has them
+  std::vector<PostedSend> session;  ///< ibv_wr_start() to ibv_wr_complete()
   std::vector<PostedReceive> receives;
   int doorbells = 0;
   int receive_doorbells = 0;

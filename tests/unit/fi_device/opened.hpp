@@ -41,8 +41,12 @@ class Opened {
     domain->handles.open(domain->pd);
   }
   ~Opened() {
-    for (fid* object : {ep ? &ep->fid : nullptr, cq ? &cq->fid : nullptr, av ? &av->fid : nullptr})
-      if (object) EXPECT_EQ(fi_close(object), 0);
+    for (fid* object :
+         {ep ? &ep->fid : nullptr, cq ? &cq->fid : nullptr, av ? &av->fid : nullptr}) {
+      if (object) {
+        EXPECT_EQ(fi_close(object), 0);
+      }
+    }
     EXPECT_EQ(domain->children, 0);
     EXPECT_EQ(fake().registrations, 0);
     domain->context = nullptr;

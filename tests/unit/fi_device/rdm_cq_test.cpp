@@ -105,11 +105,8 @@ TEST_F(RdmCqTest, ProgressIsDrivenOnlyWhenTheRingIsEmptyOrNothingIsAsked) {
 TEST_F(RdmCqTest, AFailureWaitsBehindEarlierSuccessesAndHoldsBackLaterOnes) {
   RdmCq& cq = open(FI_CQ_FORMAT_CONTEXT);
   cq.ring.push(completion(1));
-  cq.ring.push_failure({.of = completion(2),
-                        .overflow = 5,
-                        .error = FI_ENOTCONN,
-                        .provider_errno = 9,
-                        .text = {}});
+  cq.ring.push_failure(
+      {.of = completion(2), .overflow = 5, .error = FI_ENOTCONN, .provider_errno = 9, .text = {}});
   cq.ring.push(completion(3));
   fi_cq_entry entries[3];
   fi_cq_err_entry error{};
@@ -132,7 +129,10 @@ TEST_F(RdmCqTest, AFailureWaitsBehindEarlierSuccessesAndHoldsBackLaterOnes) {
 TEST_F(RdmCqTest, ErrorTextIsLentOrCopiedByWhatTheApplicationBrings) {
   RdmCq& cq = open(FI_CQ_FORMAT_CONTEXT);
   const auto fail = [&] {
-    cq.ring.push_failure({.of = {}, .overflow = 0, .error = FI_EHOSTUNREACH, .provider_errno = 15,
+    cq.ring.push_failure({.of = {},
+                          .overflow = 0,
+                          .error = FI_EHOSTUNREACH,
+                          .provider_errno = 15,
                           .text = "me to you"});
   };
   fail();
