@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb test test-driver test-package test-kernels test-interop test-square test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb test test-driver test-package test-kernels test-interop test-square test-fabric test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -48,6 +48,9 @@ test-interop: ## the distribution's own efa driver through the same tests; docs/
 
 test-square: ## {our, the distribution's} driver and native mode x {our, the distribution's} libefa; docs/interop.md
 	scripts/test-square.sh
+
+test-fabric: ## the libfabric provider: fabtests, interop with upstream's, work requests per message; docs/fabtests.md
+	scripts/test-fabric.sh
 
 test-lab: ## tests of the VM lab itself (boots guests; some minutes)
 	scripts/test.sh lab

@@ -67,3 +67,22 @@ fabric_environment() {
 		[ -z "${!name:-}" ] || echo "$name=${!name}"
 	done
 }
+
+# fabric_side NAME: one of ours-2.1 upstream-2.1 ours-1.17 upstream-1.17 as tests/interop_fabric/sides.py wants it.
+fabric_side() {
+	local folder variables=() choice=${1%-*}
+	case $1 in
+	*-2.1)
+		folder=$fabric_peers/fabtests-2.1/bin
+		mapfile -t variables < <(over_fabric "$choice" >&2 && fabric_environment)
+		;;
+	*-1.17)
+		folder=$fabric_peers/fabtests-1.17/bin
+		mapfile -t variables < <(over_fabric_1 "$choice" >&2 && fabric_environment)
+		;;
+	*) stop "there is no side '$1'; sides are ours-2.1 upstream-2.1 ours-1.17 upstream-1.17" ;;
+	esac
+	[ ${#variables[@]} -gt 0 ] || stop "the side $1 could not be set up"
+	printf '%s' "$1|$folder"
+	printf '|%s' "${variables[@]}"
+}

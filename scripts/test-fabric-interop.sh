@@ -36,27 +36,9 @@ build_tree default efa-emu
 build_fabric_peers
 scripts/build-fabtests.sh "$fabric_peers" 1.17
 
-# side NAME: the --side option of that name.
-side() {
-	local folder variables=()
-	case $1 in
-	*-2.1)
-		folder=$fabric_peers/fabtests-2.1/bin
-		mapfile -t variables < <(over_fabric "${1%-2.1}" >&2 && fabric_environment)
-		;;
-	*-1.17)
-		folder=$fabric_peers/fabtests-1.17/bin
-		mapfile -t variables < <(over_fabric_1 "${1%-1.17}" >&2 && fabric_environment)
-		;;
-	*) stop "there is no side '$1'; sides are ours-2.1 upstream-2.1 ours-1.17 upstream-1.17" ;;
-	esac
-	printf '%s' "$1|$folder"
-	printf '|%s' "${variables[@]}"
-}
-
 options=()
 for name in $(printf '%s\n' "${pairs[@]//,/ }" | tr ' ' '\n' | sort -u); do
-	options+=(--side "$(side "$name")")
+	options+=(--side "$(fabric_side "$name")")
 done
 for pair in "${pairs[@]}"; do options+=(--pair "$pair"); done
 

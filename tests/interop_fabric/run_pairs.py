@@ -11,100 +11,13 @@ failed'.
 """
 import argparse
 import os
-import random
-import shlex
-import socket
-import subprocess
 import sys
 import time
 
 import cells
+from sides import Pair, Side
 
-LISTENING = "0A"
 WORDS = {True: "ok", False: "**failed**", None: "-"}
-
-
-class Side:
-    """One provider in one libfabric: where its programs are, and their environment."""
-
-    def __init__(self, text):
-        self.name, self.bin, *variables = text.split("|")
-        self.old = self.name.endswith("1.17")
-        self.environment = dict(variable.split("=", 1) for variable in variables)
-
-    def command(self, program, host, seconds, environment):
-        variables = {**self.environment, **environment}
-        words = [f"{name}={value}" for name, value in variables.items()]
-        return ["efa-emu", "on", host, "env", *words, "timeout", str(seconds), f"{self.bin}/{program[0]}",
-                *program[1:]]
-
-
-def free_port():
-    while True:
-        number = random.randrange(30000, 60000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", number))
-                return number
-            except OSError:
-                pass
-
-
-def listens(port):
-    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(path, encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                words = line.split()
-                if words[3] == LISTENING and int(words[1].rsplit(":", 1)[1], 16) == port:
-                    return True
-    return False
-
-
-class Attempt:
-    """One cell: a server on host1, a client on host0, their outputs in a file each."""
-
-    def __init__(self, row, server, client, folder, seconds):
-        self.row, self.server, self.client, self.seconds = row, server, client, seconds
-        name = "".join(c if c.isalnum() else "_" for c in row.name)
-        self.log = os.path.join(folder, f"{name}.{server.name}.{client.name}")
-        self.statuses = []
-
-    def start(self, side, host, role, port, last):
-        # libfabric 1.17 has one fabric, of another name; without this, that of 2.1 takes efa-direct if it can.
-        fabric = [] if side.old else ["-f", self.row.fabric]
-        program = shlex.split(self.row.command) + [*fabric, "-p", "efa", f"-E={port}", *last]
-        command = side.command(program, host, self.seconds, self.row.environment)
-        output = open(f"{self.log}.{role}", "w", encoding="utf-8")
-        with output:
-            output.write(f"$ {shlex.join(command)}\n")
-            output.flush()
-            return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-
-    def run(self):
-        """Whether both programs ended well."""
-        port = free_port()
-        server = self.start(self.server, "host1", "server", port, [])
-        while server.poll() is None and not listens(port):
-            time.sleep(0.01)
-        client = self.start(self.client, "host0", "client", port, ["host1"])
-        self.statuses = [server.wait(), client.wait()] if client.wait() == 0 else [self.stop(server), client.wait()]
-        return self.statuses == [0, 0]
-
-    @staticmethod
-    def stop(server):
-        """The client failed: its server gets some seconds to end by itself."""
-        try:
-            return server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.terminate()
-            return server.wait()
-
-    def explain(self):
-        """The ends of both outputs, for a cell that failed."""
-        for role in ("server", "client"):
-            with open(f"{self.log}.{role}", encoding="utf-8", errors="replace") as output:
-                command, *lines = output.readlines()
-            print(f"    {role}: " + "    ".join([command, *lines[-6:]]).rstrip())
 
 
 def parse_arguments():
@@ -127,6 +40,19 @@ def chosen_rows(arguments):
     return rows
 
 
+def run_cell(row, server, client, arguments):
+    """Whether the programs of the row passed between these two."""
+    start = time.monotonic()
+    name = "".join(c if c.isalnum() else "_" for c in row.name)
+    pair = Pair(row, server, client, f"{arguments.folder}/{name}.{server.name}.{client.name}", arguments.seconds)
+    passed = pair.run()
+    word = "ok" if passed else f"FAILED (status of server, client: {pair.statuses})"
+    print(f"{row.name}: {client.name} to {server.name}: {word}, {time.monotonic() - start:.1f} s", flush=True)
+    if not passed:
+        pair.explain()
+    return passed
+
+
 def table(rows, pairs, results):
     """The table in Markdown: a row for each protocol and size, a column for each pair."""
     lines = ["| Sender and receiver | " + " | ".join(f"{client} to {server}" for server, client in pairs) + " |",
@@ -143,18 +69,9 @@ def main():
     pairs = [tuple(pair.split(",")) for pair in arguments.pair]
     rows = chosen_rows(arguments)
     os.makedirs(arguments.folder, exist_ok=True)
-    results = {}
-    for row in rows:
-        for pair in pairs:
-            if row.fabric == "efa-direct" and any(sides[name].old for name in pair):
-                continue
-            start = time.monotonic()
-            attempt = Attempt(row, sides[pair[0]], sides[pair[1]], arguments.folder, arguments.seconds)
-            results[row.name, pair] = attempt.run()
-            word = "ok" if results[row.name, pair] else f"FAILED (server, client: {attempt.statuses})"
-            print(f"{row.name}: {pair[1]} to {pair[0]}: {word}, {time.monotonic() - start:.1f} s", flush=True)
-            if not results[row.name, pair]:
-                attempt.explain()
+    results = {(row.name, pair): run_cell(row, sides[pair[0]], sides[pair[1]], arguments)
+               for row in rows for pair in pairs
+               if row.fabric == "efa" or not any(sides[name].old for name in pair)}
     text = table(rows, pairs, results)
     print(text)
     if arguments.page:
