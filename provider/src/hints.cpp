@@ -99,8 +99,6 @@ void check_fabric(Check& check, const fi_info& have, const Release& release, con
   check.require(asked.prov_version <= offered.prov_version,
                 {"fabric_attr->prov_version", version_text(asked.prov_version),
                  version_text(offered.prov_version), "leave it 0 or install a newer one"});
-  check.require(!asked.fabric, {"fabric_attr->fabric", "an open fabric",
-                                "none open that is this provider's", "leave it null"});
 }
 
 void check_model(Check& check, const fi_domain_attr& have, const fi_domain_attr& asked) {
@@ -142,8 +140,6 @@ void check_domain(Check& check, uint32_t version, const fi_domain_attr& have,
     check.require(std::strcmp(asked.name, have.name) == 0,
                   {"domain_attr->name", asked.name, have.name,
                    "take the name of a device from ibv_devinfo, with -rdm or -dgrm behind it"});
-  check.require(!asked.domain, {"domain_attr->domain", "an open domain",
-                                "none open that is this provider's", "leave it null"});
   check_model(check, have, asked);
   check.at_most("domain_attr->cq_data_size", asked.cq_data_size, have.cq_data_size,
                 "ask for that many bytes of CQ data or fewer");

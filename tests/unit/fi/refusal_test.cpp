@@ -126,14 +126,6 @@ TEST(Refusal, ANicHintIsAboutItsBus) {
   hints->nic = nullptr;
 }
 
-TEST(Refusal, AnOpenFabricOfSomebodyElseIsNotOurs) {
-  fid_fabric fabric{};
-  Hints hints = make_hints("empty");
-  hints->fabric_attr->fabric = &fabric;
-  EXPECT_EQ(refusal_of(ask(machine(kRelease1_17), hints.get()), Kind::rdm).field,
-            "fabric_attr->fabric");
-}
-
 TEST(Reasons, AreThoseOfWhatComesNearest) {
   const Catalogue catalogue = machine(kRelease2_1);
   const Hints hints = make_hints("direct-tagged");
