@@ -118,6 +118,7 @@ rdm::Config RdmEndpoint::make_config() const {
   config.min_multi_recv = min_multi_recv_;
   config.max_message[0] = most.message;
   config.max_message[1] = most.tagged;
+  config.prefix = info->mode & FI_MSG_PREFIX ? info->ep_attr->msg_prefix_size : 0;
   config.retries = info->domain_attr->resource_mgmt != FI_RM_DISABLED;
   config.homogeneous = homogeneous_;
   return config;
@@ -148,6 +149,7 @@ void RdmEndpoint::open_tables() {
 }
 
 int RdmEndpoint::start() {
+  prefix = info->mode & FI_MSG_PREFIX ? info->ep_attr->msg_prefix_size : 0;
   directed = info->caps & FI_DIRECTED_RECV;
   const uint64_t tx_flags = info->tx_attr->op_flags;
   const uint64_t rx_flags = info->rx_attr->op_flags;

@@ -53,6 +53,7 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
 
   // ---- For the calls, which look at these before the engine.
   std::unique_ptr<rdm::Engine> engine;
+  size_t prefix = 0;           ///< FI_MSG_PREFIX: bytes of each buffer that are not the message's
   bool directed = false;       ///< receives may name their source
   bool tx_reports = false;     ///< of calls without flags: a success is written to the CQ
   bool tx_delivery = false;    ///< same: FI_DELIVERY_COMPLETE

@@ -18,6 +18,7 @@ struct Tag {
 };
 
 ssize_t send(RdmEndpoint& endpoint, rdm::Message& message) {
+  if (endpoint.prefix != 0) message.source.skip(endpoint.prefix);
   const RdmEndpoint::Limits& limits = message.inject ? endpoint.inject : endpoint.most;
   if (message.source.length() > (message.tagged ? limits.tagged : limits.message))
     return -FI_EMSGSIZE;
@@ -73,6 +74,7 @@ ssize_t send_with_flags(fid_ep* object, const M& asked, uint64_t flags, bool tag
 }
 
 ssize_t receive(RdmEndpoint& endpoint, rdm::ReceiveRequest& request) {
+  if (endpoint.prefix != 0) request.destination.skip(endpoint.prefix);
   const Guard guard(endpoint.domain.lock);
   return endpoint.engine->receive(request);
 }

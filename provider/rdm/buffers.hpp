@@ -44,6 +44,19 @@ class Buffers {
   }
   void clear() { count_ = 0, length_ = 0; }
 
+  // Leaves the first bytes out.
+  void skip(std::size_t bytes) {
+    std::size_t i = 0;
+    while (bytes != 0 && i < count_) {
+      const std::size_t part = std::min(bytes, spans_[i].length);
+      spans_[i].at += part;
+      spans_[i].length -= part;
+      length_ -= part;
+      bytes -= part;
+      if (bytes != 0) ++i;
+    }
+  }
+
   std::uint64_t length() const { return length_; }
   std::size_t count() const { return count_; }
   Span& operator[](std::size_t i) { return spans_[i]; }

@@ -148,7 +148,10 @@ void Engine::report_receive(const Completion& completion, bool reports, std::uin
   }
   // The last completion of a multi-receive gives the buffer back: it is always written.
   if (reports || (completion.flags & FI_MULTI_RECV) != 0) {
-    if (queues_.rx != nullptr) queues_.rx->push(completion);
+    if (queues_.rx != nullptr) {
+      queues_.rx->push(completion);
+      queues_.rx->last().length += config_.prefix;
+    }
   }
   if (queues_.receives != nullptr) queues_.receives->add();
 }
