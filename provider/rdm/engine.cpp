@@ -34,6 +34,7 @@ Engine::Engine(Host& host, const Config& config, const Queues& queues)
 Engine::~Engine() = default;
 
 void Engine::progress() {
+  close_batch();  // of sends with FI_MORE
   poll(*queues_.receive_cq);
   if (queues_.send_cq != queues_.receive_cq) poll(*queues_.send_cq);
   if (to_post_.size() >= config_.refill_at || receives_posted_ < receives_wanted_) refill();
@@ -41,7 +42,7 @@ void Engine::progress() {
   if (!handshakes_.empty() || !launching_.empty() || !unsent_.empty() || !reads_.empty() ||
       !windows_.empty())
     send_waiting();
-  if (batch_open_) close_batch();
+  close_batch();
 }
 
 bool Engine::has_pending() const {
@@ -73,7 +74,8 @@ void Engine::take(Work& work, ibv_cq_ex& cq) {
   } else {
     owner.not_sent(work, cq.status, ibv_wc_read_vendor_err(&cq));
   }
-  if (&owner != this) owner.close_batch();
+  // Not held while polling: a libefa with locks takes the SQ's for each completion.
+  owner.close_batch();
 }
 
 void Engine::received_nothing(RxPacket& packet, ibv_wc_status status) {
