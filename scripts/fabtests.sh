@@ -26,6 +26,10 @@ build_tree default efa-emu
 build_fabric_peers
 over_fabric "$provider"
 
+if [ "$provider" = ours ]; then
+	LD_DEBUG=libs efa-emu run -- fi_info -p efa 2>&1 | grep -q "calling init: $FI_PROVIDER_PATH/libefa-fi.so" ||
+		stop "programs do not take $FI_PROVIDER_PATH/libefa-fi.so"
+fi
 step "fabtests 2.1 over $provider provider, $libefa_words"
 python3 -B tests/fabtests/run_suite.py --fabtests "$fabric_peers/fabtests-2.1" \
 	--folder "$build/fabtests/$provider" "$@"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """A server on host1 and a client on host0, below `efa-emu run --hosts 2`, each over a libfabric of its own."""
+import glob
 import os
 import random
+import re
 import shlex
 import socket
 import subprocess
@@ -58,7 +60,8 @@ class Pair:
         # libfabric 1.17 has one fabric; without a name, that of 2.1 takes efa-direct if it can.
         fabric = [] if side.old else ["-f", self.row.fabric]
         words = shlex.split(self.row.command) + [*fabric, "-p", "efa", *last]
-        command = side.command(host, words, self.seconds, self.row.environment)
+        linker = {"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": f"{self.log}.{role}.linker"}
+        command = side.command(host, words, self.seconds, {**self.row.environment, **linker})
         with open(f"{self.log}.{role}", "w", encoding="utf-8") as output:
             output.write(f"$ {shlex.join(command)}\n")
             output.flush()
@@ -73,7 +76,21 @@ class Pair:
         client = self.start(self.client, "host0", "client", [f"-E={port}", "host1"])
         status = client.wait()
         self.statuses = [server.wait() if status == 0 else self.stop(server), status]
-        return self.statuses == [0, 0]
+        loaded = [self.loaded(side, role) for side, role in ((self.server, "server"), (self.client, "client"))]
+        return self.statuses == [0, 0] and all(loaded)
+
+    def loaded(self, side, role):
+        """Whether this side had our provider, or had not, as the dynamic linker wrote it down."""
+        files = glob.glob(f"{self.log}.{role}.linker.*")
+        text = "".join(open(file, encoding="utf-8", errors="replace").read() for file in files)
+        for file in files:
+            os.unlink(file)
+        folder = side.environment.get("FI_PROVIDER_PATH")
+        found = f"calling init: {folder}/libefa-fi.so" if folder else "calling init: [^\n]*/libefa-fi.so"
+        if bool(re.search(found, text)) == bool(folder):
+            return True
+        print(f"    {role} of {side.name} has {'not ' if folder else ''}loaded a libefa-fi.so")
+        return False
 
     @staticmethod
     def stop(server):
