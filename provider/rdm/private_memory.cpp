@@ -2,10 +2,12 @@
 #include "rdm/private_memory.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -42,7 +44,7 @@ bool parse(std::string_view line, Mapping& mapping) {
   return true;
 }
 
-// The lines of the file, in the order of their addresses. Allocates nothing.
+// /proc/self/maps. Allocates nothing.
 class MappingReader {
  public:
   MappingReader() : file_(open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
@@ -52,7 +54,24 @@ class MappingReader {
   MappingReader(const MappingReader&) = delete;
   MappingReader& operator=(const MappingReader&) = delete;
 
-  // @returns false at the end
+  // Whether this kernel answers to `ask`.
+  bool answers() {
+    Mapping mapping;
+    return ask(0, mapping) || errno == ENOENT;
+  }
+
+  // The mapping at an address, or the first one above. @returns false if there is none
+  bool ask(std::uintptr_t address, Mapping& mapping) {
+    Query query{};
+    query.size = sizeof(query);
+    query.flags = kThisOrNext;
+    query.address = address;
+    if (ioctl(file_, _IOWR('f', 17, Query), &query) != 0) return false;
+    mapping = {{query.start, query.end}, (query.kind & kShared) != 0, query.inode != 0};
+    return true;
+  }
+
+  // The next line of the text. @returns false at the end
   bool next(Mapping& mapping) {
     for (;;) {
       const std::string_view rest(buffer_.data() + used_, filled_ - used_);
@@ -66,6 +85,16 @@ class MappingReader {
   }
 
  private:
+  // PROCMAP_QUERY of linux/fs.h, which is younger than the headers that this must build with.
+  struct Query {
+    std::uint64_t size, flags, address;
+    std::uint64_t start, end, kind, page_size, offset, inode;
+    std::uint32_t device_major, device_minor, name_size, build_id_size;
+    std::uint64_t name, build_id;
+  };
+  static_assert(sizeof(Query) == 104);
+  static constexpr std::uint64_t kShared = 0x08, kThisOrNext = 0x10;
+
   bool fill() {
     if (file_ < 0) return false;
     std::memmove(buffer_.data(), buffer_.data() + used_, filled_ - used_);
@@ -84,11 +113,12 @@ class MappingReader {
 
 }  // namespace
 
-bool is_private_anonymous(const PageRange& range) {
+bool is_private_anonymous(const PageRange& range, bool ask) {
   MappingReader reader;
+  const bool by_question = ask && reader.answers();
   Mapping mapping;
   std::uintptr_t seen = range.start;
-  while (seen < range.end && reader.next(mapping)) {
+  while (seen < range.end && (by_question ? reader.ask(seen, mapping) : reader.next(mapping))) {
     if (mapping.range.end <= seen) continue;
     if (mapping.range.start > seen || mapping.shared || mapping.file) return false;
     seen = mapping.range.end;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/shm.h>
 
+#include <string>
 #include <vector>
 
 #include "rdm/mapped.hpp"
@@ -24,64 +25,73 @@ class MemoryFile {
   int fd_;
 };
 
+// By questions, which older kernels do not answer, and by the text.
+class PrivateMemory : public testing::TestWithParam<bool> {
+ protected:
+  static bool check(const PageRange& range) { return is_private_anonymous(range, GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(, PrivateMemory, testing::Bool(), [](const auto& info) {
+  return std::string(info.param ? "Asked" : "Read");
+});
+
 PageRange page_of(const void* address) {
   const auto start = reinterpret_cast<std::uintptr_t>(address) & ~(page() - 1);
   return {start, start + page()};
 }
 
-TEST(PrivateMemory, IsWhatMallocAndTheStackGive) {
+TEST_P(PrivateMemory, IsWhatMallocAndTheStackGive) {
   const Mapped mapped(4);
-  EXPECT_TRUE(is_private_anonymous(mapped.range()));
-  EXPECT_TRUE(is_private_anonymous(mapped.part(1, 2)));
+  EXPECT_TRUE(check(mapped.range()));
+  EXPECT_TRUE(check(mapped.part(1, 2)));
   const int on_stack = 0;
-  EXPECT_TRUE(is_private_anonymous(page_of(&on_stack)));
+  EXPECT_TRUE(check(page_of(&on_stack)));
   const std::vector<int> small(1);
-  EXPECT_TRUE(is_private_anonymous(page_of(small.data())));
+  EXPECT_TRUE(check(page_of(small.data())));
 }
 
-TEST(PrivateMemory, MayConsistOfSeveralMappings) {
+TEST_P(PrivateMemory, MayConsistOfSeveralMappings) {
   const Mapped mapped(4);
   ASSERT_EQ(mprotect(mapped.at(1), page(), PROT_READ), 0);
-  EXPECT_TRUE(is_private_anonymous(mapped.range()));
+  EXPECT_TRUE(check(mapped.range()));
 }
 
-TEST(PrivateMemory, IsNoneWithAFileBelow) {
+TEST_P(PrivateMemory, IsNoneWithAFileBelow) {
   const MemoryFile file;
-  EXPECT_FALSE(is_private_anonymous(Mapped(2, MAP_PRIVATE, file.fd()).range()));
-  EXPECT_FALSE(is_private_anonymous(Mapped(2, MAP_SHARED, file.fd()).range()));
-  EXPECT_FALSE(is_private_anonymous(Mapped(2, MAP_SHARED | MAP_ANONYMOUS).range()));
+  EXPECT_FALSE(check(Mapped(2, MAP_PRIVATE, file.fd()).range()));
+  EXPECT_FALSE(check(Mapped(2, MAP_SHARED, file.fd()).range()));
+  EXPECT_FALSE(check(Mapped(2, MAP_SHARED | MAP_ANONYMOUS).range()));
   static const int in_program_file = 1;
-  EXPECT_FALSE(is_private_anonymous(page_of(&in_program_file)));
+  EXPECT_FALSE(check(page_of(&in_program_file)));
 }
 
-TEST(PrivateMemory, IsNoneIfShared) {
+TEST_P(PrivateMemory, IsNoneIfShared) {
   const int id = shmget(IPC_PRIVATE, page(), 0600);
   ASSERT_GE(id, 0);
   void* const attached = shmat(id, nullptr, 0);
   shmctl(id, IPC_RMID, nullptr);
-  EXPECT_FALSE(is_private_anonymous(page_of(attached)));
+  EXPECT_FALSE(check(page_of(attached)));
   shmdt(attached);
 }
 
-TEST(PrivateMemory, IsNoneIfAPageOfItIsOther) {
+TEST_P(PrivateMemory, IsNoneIfAPageOfItIsOther) {
   const Mapped mapped(5);
   const MemoryFile file;
   ASSERT_NE(mmap(mapped.at(2), page(), PROT_READ, MAP_PRIVATE | MAP_FIXED, file.fd(), 0),
             MAP_FAILED);
-  EXPECT_FALSE(is_private_anonymous(mapped.range()));
-  EXPECT_FALSE(is_private_anonymous(mapped.part(2, 1)));
-  EXPECT_TRUE(is_private_anonymous(mapped.part(0, 2)));
-  EXPECT_TRUE(is_private_anonymous(mapped.part(3, 2)));
+  EXPECT_FALSE(check(mapped.range()));
+  EXPECT_FALSE(check(mapped.part(2, 1)));
+  EXPECT_TRUE(check(mapped.part(0, 2)));
+  EXPECT_TRUE(check(mapped.part(3, 2)));
 }
 
-TEST(PrivateMemory, IsNoneIfAPageOfItIsMissing) {
+TEST_P(PrivateMemory, IsNoneIfAPageOfItIsMissing) {
   const Mapped mapped(5);
   ASSERT_EQ(munmap(mapped.at(2), page()), 0);
-  EXPECT_FALSE(is_private_anonymous(mapped.range()));
-  EXPECT_FALSE(is_private_anonymous(mapped.part(1, 2)));
-  EXPECT_FALSE(is_private_anonymous(mapped.part(2, 1)));
-  EXPECT_TRUE(is_private_anonymous(mapped.part(0, 2)));
-  EXPECT_FALSE(is_private_anonymous({UINTPTR_MAX - 2 * page() + 1, UINTPTR_MAX - page() + 1}));
+  EXPECT_FALSE(check(mapped.range()));
+  EXPECT_FALSE(check(mapped.part(1, 2)));
+  EXPECT_FALSE(check(mapped.part(2, 1)));
+  EXPECT_TRUE(check(mapped.part(0, 2)));
+  EXPECT_FALSE(check({UINTPTR_MAX - 2 * page() + 1, UINTPTR_MAX - page() + 1}));
 }
 
 }  // namespace
