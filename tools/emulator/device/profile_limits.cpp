@@ -38,6 +38,8 @@ constexpr Limit kLimits[] = {
     {"max_wr_recv_sges", &Profile::max_wr_recv_sges, 1, 16},
     {"inline_buf_size_ex", &Profile::inline_buf_size_ex, EFA_INLINE_64, EFA_INLINE_128},
     {"sub_cqs_per_cq", &Profile::sub_cqs_per_cq, 1, 8},
+    {"max_mr", &Profile::max_mr, 1, 1 << 20},
+    {"max_ah", &Profile::max_ah, 1, 16384},
     {"max_eq", &Profile::max_eq, 0, 32},
     {"max_rdma_size", &Profile::max_rdma_size, 4096, 1u << 30},
     {"mtu", &Profile::mtu, 4096, 16384},
