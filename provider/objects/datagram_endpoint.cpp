@@ -20,8 +20,9 @@ OneBuffer one(const void* buffer, size_t length, void* descriptor) {
   return {buffer, length, region_of(descriptor)};
 }
 
-ssize_t send_flags(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi_addr_t to,
-                   void* context, uint64_t flags, uint64_t data) {
+[[gnu::always_inline]] inline ssize_t send_flags(fid_ep* ep, const void* buffer, size_t length,
+                                                 void* descriptor, fi_addr_t to, void* context,
+                                                 uint64_t flags, uint64_t data) {
   if (length < kPrefix) return -FI_EINVAL;
   const auto* payload = static_cast<const std::byte*>(buffer) + kPrefix;
   return of(ep).send(one(payload, length - kPrefix, descriptor), to, context, flags, data);
@@ -30,6 +31,9 @@ ssize_t send_flags(fid_ep* ep, const void* buffer, size_t length, void* descript
 /// The pieces behind the prefix, which is all in the first one.
 ssize_t send_pieces(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t to,
                     void* context, uint64_t flags, uint64_t data) {
+  if (count == 1) [[likely]]
+    return send_flags(ep, pieces->iov_base, pieces->iov_len, descriptors ? *descriptors : nullptr,
+                      to, context, flags, data);
   if (count == 0 || count > std::min(of(ep).domain.device.max_sq_sge, Buffers::kMost) ||
       pieces[0].iov_len < kPrefix)
     return -FI_EINVAL;
@@ -46,12 +50,16 @@ ssize_t recv(fid_ep* ep, void* buffer, size_t length, void* descriptor, fi_addr_
 ssize_t recvv(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t,
               void* context) {
   if (count > of(ep).rx_segments) return -FI_EINVAL;
-  return of(ep).receive(Buffers(pieces, descriptors, count), context, of(ep).rx_flags());
+  return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
+    return of(ep).receive(payload, context, of(ep).rx_flags());
+  });
 }
 ssize_t recvmsg(fid_ep* ep, const fi_msg* msg, uint64_t flags) {
   if (flags & ~kRxOpFlags) return -FI_EOPNOTSUPP;
   if (msg->iov_count > of(ep).rx_segments) return -FI_EINVAL;
-  return of(ep).receive(Buffers(msg->msg_iov, msg->desc, msg->iov_count), msg->context, flags);
+  return with_pieces(msg->msg_iov, msg->desc, msg->iov_count, [&](const auto& payload) {
+    return of(ep).receive(payload, msg->context, flags);
+  });
 }
 ssize_t send(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi_addr_t to,
              void* context) {

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <rdma/fi_errno.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <vector>
 
@@ -32,8 +33,8 @@ class DeviceEndpoint : public Endpoint {
   int control(int command, void* argument) override;
 
   /// Flags of calls that have none of their own.
-  uint64_t tx_flags() const { return tx_flags_; }
-  uint64_t rx_flags() const { return rx_flags_; }
+  uint64_t tx_flags() const { return tx_flags_ & FI_COMPLETION; }
+  uint64_t rx_flags() const { return rx_flags_ & FI_COMPLETION; }
 
   template <class Payload>
   ssize_t send(const Payload& payload, fi_addr_t to, void* context, uint64_t flags, uint64_t data);
@@ -74,6 +75,9 @@ class DeviceEndpoint : public Endpoint {
   /// Rings the doorbell for the requests that FI_MORE held back. @returns 0 or a negative error
   int flush_requests();
   int flush_receives();
+  template <class Payload>
+  ssize_t send_now(const Payload& payload, const AvEntry& peer, bool copy, uint64_t id,
+                   uint64_t flags, uint64_t data);
   template <class Payload>
   void put_remote(const Payload& payload);
   void aim(const AvEntry& peer) { ibv_wr_set_ud_addr(qpx, peer.ah, peer.qpn, peer.qkey); }
@@ -151,7 +155,10 @@ template <class Payload>
   } else if ((flags & FI_INJECT) && length > inject_size_) [[unlikely]] {
     return -FI_EOPNOTSUPP;
   }
-  if (!open_request(mark_.encode(context, is_silent(flags)))) [[unlikely]]
+  const uint64_t id = mark_.encode(context, is_silent(flags));
+  if (!(flags & FI_MORE) && batched_ == 0) [[likely]]
+    return send_now(payload, *peer, copy, id, flags, data);
+  if (!open_request(id)) [[unlikely]]
     return -FI_EAGAIN;
   if (flags & FI_REMOTE_CQ_DATA)
     ibv_wr_send_imm(qpx, htobe32(static_cast<uint32_t>(data)));
@@ -160,6 +167,33 @@ template <class Payload>
   aim(*peer);
   copy ? payload.put_inline(qpx) : payload.put_segments(qpx);
   return close_request(flags);
+}
+
+/// In one call of the library: half the instructions of a session for one request.
+template <class Payload>
+[[gnu::always_inline]] inline ssize_t DeviceEndpoint::send_now(const Payload& payload,
+                                                               const AvEntry& peer, bool copy,
+                                                               uint64_t id, uint64_t flags,
+                                                               uint64_t data) {
+  if (tx_free_ == 0) [[unlikely]]
+    return -FI_EAGAIN;
+  ibv_sge segments[Buffers::kMost];
+  ibv_send_wr request;
+  request.wr_id = id;
+  request.next = nullptr;
+  request.sg_list = segments;
+  request.num_sge = payload.segments(segments);
+  request.opcode = flags & FI_REMOTE_CQ_DATA ? IBV_WR_SEND_WITH_IMM : IBV_WR_SEND;
+  request.send_flags = IBV_SEND_SIGNALED | (copy ? unsigned{IBV_SEND_INLINE} : 0U);
+  request.imm_data = htobe32(static_cast<uint32_t>(data));
+  request.wr.ud.ah = peer.ah;
+  request.wr.ud.remote_qpn = peer.qpn;
+  request.wr.ud.remote_qkey = peer.qkey;
+  ibv_send_wr* bad;
+  if (const int error = ibv_post_send(qp, &request, &bad)) [[unlikely]]
+    return error == ENOMEM ? -FI_EAGAIN : -error;
+  --tx_free_;
+  return 0;
 }
 
 template <class Payload>

@@ -34,12 +34,16 @@ ssize_t recv(fid_ep* ep, void* buffer, size_t length, void* descriptor, fi_addr_
 ssize_t recvv(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t,
               void* context) {
   if (too_many_to_receive(of(ep), count)) return -FI_EINVAL;
-  return of(ep).receive(Buffers(pieces, descriptors, count), context, of(ep).rx_flags());
+  return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
+    return of(ep).receive(payload, context, of(ep).rx_flags());
+  });
 }
 ssize_t recvmsg(fid_ep* ep, const fi_msg* msg, uint64_t flags) {
   if (flags & ~kRxOpFlags) return -FI_EOPNOTSUPP;
   if (too_many_to_receive(of(ep), msg->iov_count)) return -FI_EINVAL;
-  return of(ep).receive(Buffers(msg->msg_iov, msg->desc, msg->iov_count), msg->context, flags);
+  return with_pieces(msg->msg_iov, msg->desc, msg->iov_count, [&](const auto& payload) {
+    return of(ep).receive(payload, msg->context, flags);
+  });
 }
 ssize_t send(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi_addr_t to,
              void* context) {
@@ -48,13 +52,16 @@ ssize_t send(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi
 ssize_t sendv(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t to,
               void* context) {
   if (too_many_to_send(of(ep), count)) return -FI_EINVAL;
-  return of(ep).send(Buffers(pieces, descriptors, count), to, context, of(ep).tx_flags(), 0);
+  return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
+    return of(ep).send(payload, to, context, of(ep).tx_flags(), 0);
+  });
 }
 ssize_t sendmsg(fid_ep* ep, const fi_msg* msg, uint64_t flags) {
   if (flags & ~kTxOpFlags) return -FI_EOPNOTSUPP;
   if (too_many_to_send(of(ep), msg->iov_count)) return -FI_EINVAL;
-  return of(ep).send(Buffers(msg->msg_iov, msg->desc, msg->iov_count), msg->addr, msg->context,
-                     flags, msg->data);
+  return with_pieces(msg->msg_iov, msg->desc, msg->iov_count, [&](const auto& payload) {
+    return of(ep).send(payload, msg->addr, msg->context, flags, msg->data);
+  });
 }
 ssize_t inject(fid_ep* ep, const void* buffer, size_t length, fi_addr_t to) {
   return of(ep).send(one(buffer, length, nullptr), to, nullptr, kInjectFlags, 0);

@@ -92,4 +92,14 @@ class Buffers {
   bool registered_ = true;
 };
 
+/// use(payload), for the commonest count with the shorter code.
+template <class Use>
+[[gnu::always_inline]] inline auto with_pieces(const iovec* pieces, void** descriptors,
+                                               size_t count, Use&& use) {
+  if (count == 1) [[likely]]
+    return use(OneBuffer{pieces->iov_base, pieces->iov_len,
+                         descriptors ? region_of(*descriptors) : nullptr});
+  return use(Buffers(pieces, descriptors, count));
+}
+
 }  // namespace efa::fi

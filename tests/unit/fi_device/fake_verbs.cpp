@@ -90,6 +90,24 @@ void put_operations(ibv_qp_ex& qp) {
   };
 }
 
+int post_send(ibv_qp* qp, ibv_send_wr* wr, ibv_send_wr**) {
+  FakeQp& fake = of(qp);
+  if (fake.refuse) return std::exchange(fake.refuse, 0);
+  PostedSend& send = fake.sends.emplace_back();
+  send.id = wr->wr_id;
+  send.opcode = wr->opcode;
+  send.immediate = be32toh(wr->imm_data);
+  send.ah = wr->wr.ud.ah;
+  send.qpn = wr->wr.ud.remote_qpn;
+  send.qkey = wr->wr.ud.remote_qkey;
+  send.is_inline = wr->send_flags & IBV_SEND_INLINE;
+  if (!send.is_inline) send.segments.assign(wr->sg_list, wr->sg_list + wr->num_sge);
+  for (int i = 0; send.is_inline && i < wr->num_sge; ++i)
+    send.inline_data.append(reinterpret_cast<char*>(wr->sg_list[i].addr), wr->sg_list[i].length);
+  ++fake.doorbells;
+  return 0;
+}
+
 int post_recv(ibv_qp* qp, ibv_recv_wr* wr, ibv_recv_wr**) {
   ++of(qp).receive_doorbells;
   for (; wr; wr = wr->next)
@@ -155,6 +173,7 @@ FakeVerbs::FakeVerbs() {
   verbs.sz = sizeof verbs;
   verbs.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
   verbs.create_qp_ex = create_qp_ex;
+  verbs.context.ops.post_send = post_send;
   verbs.context.ops.post_recv = post_recv;
   verbs.context.ops.req_notify_cq = [](ibv_cq* cq, int) {
     ++of(reinterpret_cast<ibv_cq_ex*>(cq)).armed;

@@ -39,7 +39,7 @@ struct FakeQp {
   std::vector<PostedReceive> receives;
   int doorbells = 0;
   int receive_doorbells = 0;
-  int refuse = 0;  ///< errno of the next ibv_wr_complete()
+  int refuse = 0;  ///< errno of the next post
   ibv_qp_init_attr_ex attributes{};
   efadv_qp_init_attr efa_attributes{};
   std::vector<ibv_qp_attr> states;
