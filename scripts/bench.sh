@@ -4,6 +4,7 @@
 # Usage: bench.sh [--job]            all benchmarks, those of the driver last
 #        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
 #        bench.sh instructions [OPTION...]  of each verbs operation (tests/bench/instructions/verbs_instructions.py)
+#        bench.sh fabric [OPTION...]  of calls of the libfabric provider, 2.1 (tests/bench/fabric/fabric_instructions.py)
 #        bench.sh times [OPTION...]  of the same operations, ours and stock in turns (tests/bench/verbs_times.py)
 #        bench.sh perftest [OPTION...]      over the stock libefa and ours (tests/bench/perftest_bench.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
@@ -11,9 +12,11 @@
 # Builds in build/bench first; instructions are counted in build/default, as they are built there.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
+. "$(dirname "$0")/choose-libefa.sh"
+. "$(dirname "$0")/fabric-peers.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | times | perftest | driver) part=$1 && shift ;; esac
+case ${1:-} in native | instructions | fabric | times | perftest | driver) part=$1 && shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -33,6 +36,24 @@ instructions_part() {
 		--program "$build/default/tests/bench/instructions/verbs_instructions" \
 		--emulator "$build/default/tools/emulator/efa-emu" \
 		--library stock --library "ours=$build/default/userspace/lib" "$@"
+}
+
+fabric_part() {
+	scripts/install-deps.sh build test fabtests
+	step "Build: emulator, libfabric 2.1, our provider and libefa for it"
+	build_tree default efa-emu
+	build_fabric_peers
+	over_fabric upstream
+	build_provider_2 efa_fi
+	local program=$build/fabric2/fabric_instructions libfabric=$fabric_peers/libfabric-2.1-newer
+	show g++ -std=c++20 -O2 -g -I "$libfabric/include" tests/bench/fabric/*.cpp -L "$libfabric/lib" -lfabric \
+		-Wl,--allow-shlib-undefined -o "$program"
+	for kind in direct datagram; do
+		step "Instructions of calls of the provider, ours and the one inside libfabric: $kind"
+		python3 tests/bench/fabric/fabric_instructions.py --emulator "$build/default/tools/emulator/efa-emu" \
+			--program "$program" \
+			--ours "$build/fabric2/provider/lib" --generation efa4 --kind "$kind" "$@"
+	done
 }
 
 times_part() {
@@ -85,8 +106,9 @@ driver_part() {
 case $part in
 native) native_part "$@" ;;
 instructions) instructions_part "$@" ;;
+fabric) fabric_part "$@" ;;
 times) times_part "$@" ;;
 perftest) perftest_part "$@" ;;
 driver) driver_part "$@" ;;
-all) native_part "$@" && instructions_part && times_part && perftest_part && driver_part ;;
+all) native_part "$@" && instructions_part && fabric_part && times_part && perftest_part && driver_part ;;
 esac

@@ -53,6 +53,7 @@ DeviceEndpoint::~DeviceEndpoint() {
 }
 
 int DeviceEndpoint::start() {
+  completes_ = &DirectCq::of(tx_cq ? tx_cq : rx_cq);
   tx_free_ = tx_depth;
   rx_free_ = rx_depth;
   counting_ = counters.any();
@@ -71,11 +72,18 @@ void DeviceEndpoint::progress() {
   if (rx_cq && rx_cq != tx_cq) DirectCq::of(rx_cq).collect();
 }
 
+/// One for each CQ is enough, and easy to end.
+void DeviceEndpoint::keep_session() {
+  if (completes_->session()) completes_->end_session();
+  completes_->set_session(this);
+}
+
 int DeviceEndpoint::flush_requests() {
   const int error = ibv_wr_complete(qpx);
   if (error != 0) [[unlikely]]
     tx_free_ += batched_;  // none of them has reached the device
   batched_ = 0;
+  if (completes_->session() == this) completes_->set_session(nullptr);
   return error == ENOMEM ? -FI_EAGAIN : -error;
 }
 

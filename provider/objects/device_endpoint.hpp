@@ -59,6 +59,9 @@ class DeviceEndpoint : public Endpoint {
   /// An operation failed: what the application gets to know of it.
   void failed(uint32_t opcode, uint64_t id, rdm::Completion& completion);
 
+  /// Rings the doorbell for the requests that FI_MORE held back. @returns 0 or a negative error
+  int flush_requests();
+
   bool takes_unsolicited() const { return unsolicited; }
 
   /// Of the completion of a request of the send queue.
@@ -72,8 +75,7 @@ class DeviceEndpoint : public Endpoint {
   /// Begins a request; close_request() has to follow. @returns false: the queue is full
   bool open_request(uint64_t id);
   ssize_t close_request(uint64_t flags);
-  /// Rings the doorbell for the requests that FI_MORE held back. @returns 0 or a negative error
-  int flush_requests();
+  void keep_session();
   int flush_receives();
   template <class Payload>
   ssize_t send_now(const Payload& payload, const AvEntry& peer, bool copy, uint64_t id,
@@ -102,6 +104,7 @@ class DeviceEndpoint : public Endpoint {
   uint32_t rx_free_ = 0;
   uint32_t batched_ = 0;  ///< requests begun since the last doorbell
   uint32_t max_batch_ = 16;
+  DirectCq* completes_ = nullptr;  ///< where requests do
   bool counting_ = false;
 
   // Seldom used.
@@ -131,8 +134,9 @@ class DeviceEndpoint : public Endpoint {
 [[gnu::always_inline]] inline ssize_t DeviceEndpoint::close_request(uint64_t flags) {
   --tx_free_;
   ++batched_;
-  if ((flags & FI_MORE) && batched_ < max_batch_) return 0;
-  return flush_requests();
+  if (!(flags & FI_MORE) || batched_ == max_batch_) return flush_requests();
+  if (batched_ == 1) keep_session();
+  return 0;
 }
 
 template <class Payload>

@@ -74,6 +74,8 @@ struct Reader {
   template <bool kSources>
   [[gnu::always_inline]] static inline ssize_t poll(DirectCq& cq, Entry* entries, size_t count,
                                                     fi_addr_t* sources) {
+    if (cq.session()) [[unlikely]]
+      cq.end_session();
     ibv_poll_cq_attr attr{};
     if (ibv_start_poll(cq.verbs, &attr)) return -FI_EAGAIN;
     size_t taken = 0;
@@ -122,7 +124,12 @@ DirectCq::DirectCq(Domain& on, const fi_cq_attr& asked, void* application_contex
   fid_cq::ops = operations_for<Reader>(asked.format);
 }
 
+void DirectCq::end_session() {
+  session_->flush_requests();
+}
+
 void DirectCq::collect() {
+  if (session_) end_session();
   ibv_poll_cq_attr attr{};
   if (ibv_start_poll(verbs, &attr)) return;
   do {

@@ -23,6 +23,12 @@ class DirectCq final : public Cq {
   /// Endpoints whose queue pairs complete here, by QP number. With the domain's lock held.
   void enter(uint32_t qpn, DeviceEndpoint& endpoint);
   void leave(uint32_t qpn);
+  /// FI_MORE of `endpoint` has left a session of its QP open, null: none is. A libefa with locks
+  /// holds that of the send queue meanwhile, and takes it for each completion: so polling ends the
+  /// session first.
+  void set_session(DeviceEndpoint* endpoint) { session_ = endpoint; }
+  DeviceEndpoint* session() const { return session_; }
+  void end_session();
   /// Null: closed already.
   DeviceEndpoint* find(uint32_t qpn) {
     if (qpn == last_qpn_) [[likely]]
@@ -33,6 +39,7 @@ class DirectCq final : public Cq {
  private:
   DeviceEndpoint* search(uint32_t qpn);
 
+  DeviceEndpoint* session_ = nullptr;
   uint32_t last_qpn_ = ~0U;
   DeviceEndpoint* last_ = nullptr;
   std::vector<std::pair<uint32_t, DeviceEndpoint*>> by_qpn_;  ///< sorted

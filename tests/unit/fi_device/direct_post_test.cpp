@@ -110,6 +110,36 @@ TEST_F(DirectPostTest, MoreDelaysTheDoorbellUpToTheBatch) {
   EXPECT_EQ(on.qp().doorbells, 3) << "the device takes 16 at a time";
 }
 
+TEST_F(DirectPostTest, PollingEndsWhatMoreHeldBack) {
+  on.enable();
+  ASSERT_EQ(sendmsg(FI_MORE), 0);
+  EXPECT_EQ(on.qp().doorbells, 0);
+  fi_cq_data_entry entry;
+  EXPECT_EQ(fi_cq_read(on.cq, &entry, 1), -FI_EAGAIN);
+  EXPECT_EQ(on.qp().doorbells, 1) << "a libefa with locks holds the queue's in between";
+  ASSERT_EQ(sendmsg(FI_MORE), 0);
+  EXPECT_EQ(fi_cq_read(on.cq, nullptr, 0), -FI_EAGAIN);
+  EXPECT_EQ(on.qp().doorbells, 2);
+  EXPECT_EQ(on.qp().sends.size(), 2U);
+}
+
+TEST_F(DirectPostTest, TwoEndpointsOfAQueueDoNotHoldBackTogether) {
+  on.enable();
+  fid_ep* const first = on.ep;
+  ASSERT_EQ(sendmsg(FI_MORE), 0);
+  ASSERT_EQ(on.open_endpoint(), 0);
+  ASSERT_EQ(fi_ep_bind(on.ep, &on.cq->fid, FI_TRANSMIT | FI_RECV), 0);
+  ASSERT_EQ(fi_ep_bind(on.ep, &on.av->fid, 0), 0);
+  ASSERT_EQ(fi_enable(on.ep), 0);
+  ASSERT_EQ(sendmsg(FI_MORE), 0);
+  EXPECT_EQ(fake().qps[0]->sends.size(), 1U);
+  EXPECT_EQ(fake().qps[1]->sends.size(), 0U);
+  EXPECT_EQ(fi_close(&first->fid), 0);
+  fi_cq_data_entry entry;
+  EXPECT_EQ(fi_cq_read(on.cq, &entry, 1), -FI_EAGAIN);
+  EXPECT_EQ(on.qp().sends.size(), 1U);
+}
+
 TEST_F(DirectPostTest, AFullQueueSaysAgainAndLosesNothing) {
   on.info->tx_attr->size = 4;
   on.enable();
