@@ -1,19 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# `make run`: builds the emulator and libefa and shows what runs on them. Every program but our own MPI
-# check is Debian's, unmodified, over our libefa or, with EFA_LIBEFA=distribution, over Debian's. Each
-# command is shown before it runs; the first that fails ends the show.
+# `make run`: builds the emulator, libefa and the libfabric provider, and shows what runs on them. Every program
+# but our own MPI check is Debian's, unmodified, over our libefa or, with EFA_LIBEFA=distribution, over
+# Debian's, and over our provider or, with EFA_PROVIDER=upstream, the one inside libfabric. Each command is
+# shown before it runs; the first that fails ends the show.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 . "$(dirname "$0")/choose-libefa.sh"
+. "$(dirname "$0")/choose-provider.sh"
 cd "$root"
 
 step "Packages from Debian"
 scripts/install-deps.sh build run
-step "Build the emulator and libefa in build/default (two or three minutes the first time)"
+step "Build the emulator, libefa and the provider in build/default (three or four minutes the first time)"
 build_tree default efa-emu
 build_libefa
+build_provider
 step "Build newer peers in build/peers (a minute or two the first time)"
 peers=
 if [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers </dev/null; then
@@ -37,10 +40,11 @@ pair() {
 # perftest 4.5 of Debian 12 knows the device ids of the first two generations only.
 perftest() { pair efa1 18515 "$@"; }
 
-[ ${#libefa[@]} -eq 0 ] || export "${libefa[@]}"
+export "${libefa[@]}" "${provider[@]}"
 echo
-echo "Programs run over $libefa_words:"
-[ ${#libefa[@]} -eq 0 ] || printf '%s\n' "${libefa[@]}" | sed "s|$root/||g"
+echo "Programs run over $libefa_words"
+echo "and $provider_words:"
+printf '%s\n' "${libefa[@]}" "${provider[@]}" | sed "s|$root/||g"
 
 step "The devices that a program sees"
 show efa-emu run -- ibv_devices
@@ -67,16 +71,18 @@ else
 fi
 step "Latency, UD"
 perftest ib_send_lat -c UD -x 0
-step "libfabric: the efa provider finds the device"
-show efa-emu run -- fi_info -p efa
-step "libfabric: ping-pong between two hosts"
+step "libfabric: the efa provider finds the device (version 117.100 is ours, 117.0 the one inside libfabric 1.17)"
+check_provider show efa-emu run -- fi_info -p efa
+step "libfabric: ping-pong between two hosts, reliable"
 pair efa2 47592 fi_pingpong -p efa -e rdm
+step "libfabric: ping-pong between two hosts, datagrams"
+pair efa2 47592 fi_pingpong -p efa -e dgram
 
 step "MPI: 4 ranks on 4 hosts, data checked, traffic compared with the device counters"
 show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o $run/checked_job
 rm -f $run/expected.json $run/stats.json
 mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
-for variable in "${libefa[@]}"; do mca+=" -x ${variable%%=*}"; done
+for variable in "${libefa[@]}" "${provider[@]}"; do mca+=" -x ${variable%%=*}"; done
 show efa-emu run --hosts 4 --stats=json --stats-file $run/stats.json -- \
 	sh -c "mpirun --hostfile \$EFA_EMU_HOSTFILE --np 4 --map-by node --allow-run-as-root $mca $run/checked_job $run/expected.json"
 show python3 tests/mpi/check_counters.py $run/expected.json $run/stats.json

@@ -3,11 +3,13 @@
 #
 # Second part of `make run`: the kernel driver in two virtual machines with emulated PCI devices,
 # installed the way a user does it; programs over our libefa or, with EFA_LIBEFA=distribution, over
-# Debian's. Each command is shown before it runs; the first that fails ends the show. The machines' files
-# are this machine's; nothing is changed on it.
+# Debian's, and over our libfabric provider or, with EFA_PROVIDER=upstream, the one inside libfabric. Each
+# command is shown before it runs; the first that fails ends the show. The machines' files are this
+# machine's, so what is built here is there as well; nothing is changed on it.
 set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 . "$(dirname "$0")/choose-libefa.sh"
+. "$(dirname "$0")/choose-provider.sh"
 cd "$root"
 lab=tools/lab/lab
 kernel=6.1
@@ -16,9 +18,11 @@ step "Packages from Debian, for the virtual machines"
 scripts/install-deps.sh build run lab package
 step "QEMU and Debian's kernel $kernel, into the cache (110 MB the first time)"
 "$lab" setup --kernel $kernel
-step "Build the emulator and libefa in build/default"
+step "Build the emulator, libefa and the provider in build/default"
 build_tree default efa-emu
 build_libefa
+build_provider
+stack=("${libefa[@]}" "${provider[@]}")
 step "The driver as a Debian package"
 made=$(scripts/dkms-deb.sh | tail -n 1)
 echo "$made"
@@ -52,11 +56,11 @@ boot() {
 	done
 }
 # pair PORT COMMAND...: the command as server on host1, and with its name as argument on host2, over
-# the chosen libefa.
+# the chosen libefa and provider.
 pair() {
 	local port=$1
 	shift
-	on host1 env "${libefa[@]}" scripts/pair.sh "$port" "$*" "$* host1"
+	on host1 env "${stack[@]}" scripts/pair.sh "$port" "$*" "$* host1"
 }
 
 step "Two machines boot; modprobe efa"
@@ -85,14 +89,17 @@ if [ -x build/peers/perftest/ib_write_bw ] || scripts/build-peers.sh build/peers
 else
 	stop "ib_write_bw -c SRD needs perftest 25.01 and rdma-core 56, which could not be built (see above)"
 fi
-step "Debian's libfabric, and an Open MPI job over both machines, data checked"
+step "libfabric over $provider_words"
+check_provider on host1 env "${stack[@]}" fi_info -p efa
 pair 47592 fi_pingpong -p efa -e rdm -I 50
+pair 47592 fi_pingpong -p efa -e dgram -I 50
+step "An Open MPI job over both machines, data checked: device, driver, libefa and provider are those above"
 mkdir -p "$build/run"
 show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o build/run/checked_job
 mca="--mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include efa --mca btl self"
-for variable in "${libefa[@]}"; do mca+=" -x ${variable%%=*}"; done
+for variable in "${stack[@]}"; do mca+=" -x ${variable%%=*}"; done
 # shellcheck disable=SC2016  # for the shell over there
-on host1 env "${libefa[@]}" sh -c 'FI_PROVIDER=efa mpirun --hostfile $LAB_HOSTFILE --np 2 --map-by node '"$mca"' build/run/checked_job /tmp/expected.json'
+on host1 env "${stack[@]}" sh -c 'FI_PROVIDER=efa mpirun --hostfile $LAB_HOSTFILE --np 2 --map-by node '"$mca"' build/run/checked_job /tmp/expected.json'
 on host1 rdma statistic
 show "$lab" down --name $name
 

@@ -8,7 +8,8 @@
  * The file gets, by host, the payload bytes that must have left it for, and come to it from, other
  * hosts: point-to-point and all-to-all only, whose sizes are known. It is a lower bound of the
  * traffic, to be held against the device's counters (check_counters.py). The job fails if a TCP
- * transport of the MPI library is loaded in any rank.
+ * transport of the MPI library is loaded in any rank, or if ranks run over different libraries,
+ * which it prints.
  */
 #include <mpi.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ enum {
   BLOCK_BYTES = 4096, /* all-to-all, for each pair of ranks */
   VECTOR_LENGTH = 10000,
   NAME_LENGTH = 64,
+  LIBRARIES_LENGTH = 4096,
 };
 
 struct job {
@@ -150,6 +152,58 @@ static void check_transports(struct job* job) {
   if (!efa) complain(job, "libefa is not loaded: the job runs over something else");
 }
 
+/* The path in a line of /proc/self/maps if it is a library that the job runs over, or null. */
+static const char* library_in(char* line) {
+  const char* path = strchr(line, '/');
+  const char* name = path ? strrchr(path, '/') : NULL;
+
+  line[strcspn(line, "\n")] = '\0';
+  if (!name || (strncmp(name, "/libefa", 7) && strncmp(name, "/libfabric.so", 13))) return NULL;
+  return path;
+}
+
+/* The libraries that this process has mapped, each once, one in a line. */
+static void list_libraries(char list[LIBRARIES_LENGTH]) {
+  char line[4096];
+  size_t used = 0;
+  FILE* maps = fopen("/proc/self/maps", "r");
+
+  list[0] = '\0';
+  while (maps && fgets(line, sizeof(line), maps)) {
+    const char* path = library_in(line);
+
+    if (!path || strstr(list, path) || used + strlen(path) + 16 > LIBRARIES_LENGTH) continue;
+    used += (size_t)snprintf(list + used, LIBRARIES_LENGTH - used, "\n  %s", path);
+  }
+  if (maps) fclose(maps);
+}
+
+/* Whether two lists have the same lines; the order is that of addresses, which are random. */
+static int same_lines(const char* list, const char* other) {
+  char line[LIBRARIES_LENGTH];
+
+  if (strlen(list) != strlen(other)) return 0;
+  while (*list) {
+    const size_t length = 1 + strcspn(list + 1, "\n");
+
+    snprintf(line, sizeof(line), "%.*s", (int)length, list);
+    if (!strstr(other, line)) return 0;
+    list += length;
+  }
+  return 1;
+}
+
+/* All ranks run over the same libraries, which rank 0 prints. */
+static void compare_libraries(struct job* job) {
+  char mine[LIBRARIES_LENGTH], first[LIBRARIES_LENGTH];
+
+  list_libraries(mine);
+  memcpy(first, mine, sizeof(first));
+  MPI_Bcast(first, LIBRARIES_LENGTH, MPI_CHAR, 0, MPI_COMM_WORLD);
+  if (!same_lines(mine, first)) complain(job, "it has mapped other libraries than rank 0");
+  if (job->rank == 0) printf("checked_job: %d ranks have mapped, each:%s\n", job->size, mine);
+}
+
 static int first_rank_of_host(const struct job* job, int rank) {
   int first = 0;
 
@@ -220,6 +274,7 @@ int main(int argc, char** argv) {
   all_to_all(&job);
   all_reduce(&job);
   check_transports(&job);
+  compare_libraries(&job);
   errors = report(&job, argc > 1 ? argv[1] : NULL);
   free(job.hosts);
   MPI_Finalize();
