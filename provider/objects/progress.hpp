@@ -31,6 +31,10 @@ class ProgressList {
   bool idle() const {
     return std::all_of(list_.begin(), list_.end(), [](const Progressor* p) { return p->idle(); });
   }
+  template <class Visit>
+  void each(Visit visit) const {
+    for (Progressor* endpoint : list_) visit(*endpoint);
+  }
   void progress() const {
     for (Progressor* endpoint : list_) endpoint->progress();
   }

@@ -105,6 +105,7 @@ rdm::Config RdmEndpoint::make_config() const {
   config.use_rdma_read = uses_read();
   config.use_rdma_write = uses_write();
   config.takes_immediate = domain.device.rdma_write;
+  config.tells_unsolicited = Cq::of(rx_cq ? rx_cq : tx_cq).tells_unsolicited;
   config.limits.runt_size = set.runt_size;
   config.limits.max_medium = set.inter_max_medium_message_size;
   config.limits.min_read_message = set.inter_min_read_message_size;
@@ -293,6 +294,29 @@ bool RdmEndpoint::sender_gid(ibv_cq_ex& cq, rdm::Gid& gid) {
   if (efadv_wc_read_sgid(own.verbs_efa, &from) != 0) return false;
   std::memcpy(gid.data(), from.raw, gid.size());
   return true;
+}
+
+Cq* RdmEndpoint::queue_of(const ibv_cq_ex& verbs) const {
+  for (fid_cq* cq : {rx_cq, tx_cq})
+    if (cq && Cq::of(cq).verbs == &verbs) return &Cq::of(cq);
+  return nullptr;
+}
+
+bool RdmEndpoint::is_unsolicited(ibv_cq_ex& cq) {
+  const Cq* own = queue_of(cq);
+  return own && own->tells_unsolicited && efadv_wc_is_unsolicited(own->verbs_efa);
+}
+
+rdm::Engine* RdmEndpoint::engine_of(ibv_cq_ex& cq) {
+  const uint32_t number = ibv_wc_read_qp_num(&cq);
+  if (number == qp->qp_num) return engine.get();
+  rdm::Engine* found = nullptr;
+  if (const Cq* own = queue_of(cq))
+    own->endpoints.each([&](Progressor& bound) {
+      auto& other = static_cast<RdmEndpoint&>(static_cast<Endpoint&>(bound));
+      if (other.qp && other.qp->qp_num == number) found = other.engine.get();
+    });
+  return found;
 }
 
 void RdmEndpoint::report(int error, int provider_errno, const std::string& text) {

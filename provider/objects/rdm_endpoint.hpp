@@ -43,6 +43,8 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   rdm::Destination acquire_destination(const rdm::Gid& gid) override;
   void release_destination(const rdm::Gid& gid) override;
   bool sender_gid(ibv_cq_ex& cq, rdm::Gid& gid) override;
+  bool is_unsolicited(ibv_cq_ex& cq) override;
+  rdm::Engine* engine_of(ibv_cq_ex& cq) override;
   void report(int error, int provider_errno, const std::string& text) override;
   void warn(const std::string& text) override;
   uint64_t now() override;
@@ -72,6 +74,7 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
  private:
   rdm::Config make_config() const;
   rdm::Queues make_queues() const;
+  Cq* queue_of(const ibv_cq_ex& verbs) const;
   bool uses_read() const;
   bool uses_write() const;
   void open_tables();

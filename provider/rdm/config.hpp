@@ -55,10 +55,11 @@ struct Config {
   std::size_t max_implicit_peers = 0;                               // 0: no limit
   std::size_t min_multi_recv = 0;                                   // bytes
   std::size_t max_message[2] = {~std::size_t{0}, ~std::size_t{0}};  // bytes, untagged and tagged
-  std::size_t prefix = 0;        // FI_MSG_PREFIX: bytes that the length of a receive includes
-  bool retries = true;           // false: FI_RM_DISABLED, who finds no receive gets FI_ENORX
-  bool takes_immediate = false;  // writes with data may arrive
-  bool homogeneous = false;      // peers have our features: nobody waits for handshakes
+  std::size_t prefix = 0;          // FI_MSG_PREFIX: bytes that the length of a receive includes
+  bool retries = true;             // false: FI_RM_DISABLED, who finds no receive gets FI_ENORX
+  bool takes_immediate = false;    // writes with data may arrive
+  bool tells_unsolicited = false;  // the CQ does: some may have taken no receive
+  bool homogeneous = false;        // peers have our features: nobody waits for handshakes
 };
 
 }  // namespace efa::rdm

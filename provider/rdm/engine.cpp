@@ -55,9 +55,17 @@ void Engine::poll(ibv_cq_ex& cq) {
   if (ibv_start_poll(&cq, &attr) != 0) return;
   std::size_t budget = config_.poll_batch;
   do {
-    take(*reinterpret_cast<Work*>(cq.wr_id), cq);
+    if (!took_unsolicited(cq)) take(*reinterpret_cast<Work*>(cq.wr_id), cq);
   } while (--budget != 0 && ibv_next_poll(&cq) == 0);
   ibv_end_poll(&cq);
+}
+
+bool Engine::took_unsolicited(ibv_cq_ex& cq) {
+  if (!config_.tells_unsolicited || ibv_wc_read_opcode(&cq) != IBV_WC_RECV_RDMA_WITH_IMM ||
+      !host_.is_unsolicited(cq))
+    return false;
+  if (Engine* owner = host_.engine_of(cq)) owner->arrived_immediate(cq);
+  return true;
 }
 
 // CQs may be shared: a completion belongs to the engine that posted its request.

@@ -310,6 +310,7 @@ class Engine {
 
   // ---- Progress (engine.cpp)
   void poll(ibv_cq_ex& cq);
+  bool took_unsolicited(ibv_cq_ex& cq);
   void take(Work& work, ibv_cq_ex& cq);
   void refill();
   void resume_peers();

@@ -24,6 +24,8 @@ struct Destination {
   std::uint16_t number = 0;
 };
 
+class Engine;
+
 class Host {
  public:
   // The registration with this key in the domain, or null: remote keys of emulated RMA are checked
@@ -40,6 +42,12 @@ class Host {
   // The GID of a completion's sender that the device has no address handle of. @returns false when
   // the completion does not tell
   virtual bool sender_gid(ibv_cq_ex& cq, Gid& gid) = 0;
+
+  // Whether a completion of a write with data took no receive: its wr_id means nothing then
+  // (device-io I7). Asked only with Config::tells_unsolicited.
+  virtual bool is_unsolicited(ibv_cq_ex&) { return false; }
+  // The engine of the QP that a completion belongs to, null when it is gone. For the former.
+  virtual Engine* engine_of(ibv_cq_ex&) { return nullptr; }
 
   // An error that belongs to no operation of the application: into the EQ if there is one, else
   // into the log (efa-rdm-protocol 14). `error` is a positive libfabric error number.
