@@ -12,10 +12,10 @@
 namespace efa::fi {
 namespace {
 
-/// Applications that make these promises call one at a time.
+/// Who promises this calls one at a time. FI_THREAD_COMPLETION is less: threads with a completion
+/// queue each share the address vectors and the keys of the domain.
 bool serializes(const fi_info& asked) {
-  const fi_threading threading = asked.domain_attr->threading;
-  return threading == FI_THREAD_DOMAIN || threading == FI_THREAD_COMPLETION;
+  return asked.domain_attr->threading == FI_THREAD_DOMAIN;
 }
 
 int failed(const Device& device, const char* what, const char* cure) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// The lock of a domain: all of its objects share it. Applications that promise to call one at a
-/// time (FI_THREAD_DOMAIN, FI_THREAD_COMPLETION) do not pay for it.
+/// time (FI_THREAD_DOMAIN) do not pay for it.
 #pragma once
 
 #include <mutex>

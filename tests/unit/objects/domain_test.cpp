@@ -2,6 +2,9 @@
 // Fabrics and domains: what can be opened, what holds what, what is shared (spec 5.1, 5.2, 6).
 #include "objects/domain.hpp"
 
+#include <atomic>
+#include <thread>
+
 #include "device_rdma.hpp"
 #include "objects/domain_extensions.hpp"
 #include "objects/gda_operations.hpp"
@@ -62,6 +65,29 @@ TEST(Domain, SharesTheOpenedDevice) {
   EXPECT_EQ(fake_verbs().open_devices, 1);
   EXPECT_EQ(fake_verbs().pds, 2);
   EXPECT_EQ((*of).context, Domain::of(another.get()).context);
+}
+
+TEST(Domain, OnlyWhoCallsOneAtATimeGoesWithoutALock) {
+  const auto locked_by_another = [](fi_threading threading) {
+    OpenedDomain of(Kind::rdm, Rdma::none, FI_VERSION(1, 18), threading);
+    std::atomic<bool> entered = false;
+    std::thread another;
+    {
+      const Guard guard((*of).lock);
+      another = std::thread([&] {
+        const Guard second((*of).lock);
+        entered = true;
+      });
+      // Without a lock it comes in while this one is inside; with one it cannot.
+      if (threading == FI_THREAD_DOMAIN) another.join();
+      EXPECT_EQ(entered, threading == FI_THREAD_DOMAIN);
+    }
+    if (another.joinable()) another.join();
+    EXPECT_TRUE(entered);
+  };
+  for (const fi_threading threading : {FI_THREAD_SAFE, FI_THREAD_FID, FI_THREAD_ENDPOINT,
+                                       FI_THREAD_COMPLETION, FI_THREAD_DOMAIN, FI_THREAD_UNSPEC})
+    locked_by_another(threading);
 }
 
 TEST(Domain, FailuresLeaveNothingAndAreSaid) {
