@@ -5,6 +5,8 @@
 #        bench.sh native [--job]     the emulator and native mode (tests/bench/bench.py)
 #        bench.sh instructions [OPTION...]  of each verbs operation (tests/bench/instructions/verbs_instructions.py)
 #        bench.sh fabric [OPTION...]  of calls of the libfabric provider, 2.1 (tests/bench/fabric/fabric_instructions.py)
+#        bench.sh messages [OPTION...]  of messages in libfabric providers, ours and upstream's, 1.17 and 2.1
+#                                    (tests/bench/instructions/message_instructions.py)
 #        bench.sh times [OPTION...]  of the same operations, ours and stock in turns (tests/bench/verbs_times.py)
 #        bench.sh perftest [OPTION...]      over the stock libefa and ours (tests/bench/perftest_bench.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
@@ -16,7 +18,7 @@ set -euo pipefail
 . "$(dirname "$0")/fabric-peers.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | fabric | times | perftest | driver) part=$1 && shift ;; esac
+case ${1:-} in native | instructions | fabric | messages | times | perftest | driver) part=$1 \&\& shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -54,6 +56,39 @@ fabric_part() {
 			--program "$program" \
 			--ours "$build/fabric2/provider/lib" --generation efa4 --kind "$kind" "$@"
 	done
+}
+
+# message_counter_2: message_instructions for libfabric 2.1 and rdma-core 56.1; prints its path.
+message_counter_2() {
+	local program=$build/fabric2/message_instructions sources=tests/bench/instructions core
+	core=$(rdma_core_of 56)
+	c++ -std=c++20 -O2 -Wall -Wextra -isystem "$fabric_peers/libfabric-2.1-newer/include" -isystem "$core/include" \
+		-o "$program" $sources/message_instructions.cpp $sources/fabric_pair.cpp $sources/loopback.cpp \
+		-L"$fabric_peers/libfabric-2.1-newer/lib" -L"$core/lib" -lfabric -lefa -libverbs ||
+		stop "the counter for libfabric 2.1 does not build"
+	echo "$program"
+}
+
+# counter_side NAME PROGRAM: a side of message_instructions.py.
+counter_side() {
+	local side
+	side=$(fabric_side "$1") || exit 1
+	echo "$1|$2|$(cut -d'|' -f3- <<<"$side")"
+}
+
+messages_part() {
+	scripts/install-deps.sh build test
+	step "Build in build/default and build/fabric2; libfabric 2.1"
+	build_tree default "efa-emu efa_provider efa_fi message_instructions"
+	build_fabric_peers
+	build_provider_2 efa_fi
+	local older=$build/default/tests/bench/instructions/message_instructions newer name sides=()
+	newer=$(message_counter_2)
+	for name in ours-1.17 upstream-1.17; do sides+=(--side "$(counter_side $name "$older")"); done
+	for name in ours-2.1 upstream-2.1; do sides+=(--side "$(counter_side $name "$newer")"); done
+	step "Instructions of messages in libfabric providers"
+	python3 tests/bench/instructions/message_instructions.py \
+		--emulator "$build/default/tools/emulator/efa-emu" "${sides[@]}" "$@"
 }
 
 times_part() {
@@ -107,8 +142,9 @@ case $part in
 native) native_part "$@" ;;
 instructions) instructions_part "$@" ;;
 fabric) fabric_part "$@" ;;
+messages) messages_part "$@" ;;
 times) times_part "$@" ;;
 perftest) perftest_part "$@" ;;
 driver) driver_part "$@" ;;
-all) native_part "$@" && instructions_part && fabric_part && times_part && perftest_part && driver_part ;;
+all) native_part "$@" && instructions_part && fabric_part && messages_part && times_part && perftest_part && driver_part ;;
 esac
