@@ -27,7 +27,7 @@ build_fabric_peers
 over_fabric "$provider"
 
 if [ "$provider" = ours ]; then
-	LD_DEBUG=libs efa-emu run -- fi_info -p efa 2>&1 | grep -q "calling init: $FI_PROVIDER_PATH/libefa-fi.so" ||
+	LD_DEBUG=libs efa-emu run -- fi_info -p efa 2>&1 | grep -c "calling init: $FI_PROVIDER_PATH/libefa-fi.so" >/dev/null ||
 		stop "programs do not take $FI_PROVIDER_PATH/libefa-fi.so"
 fi
 step "fabtests 2.1 over $provider provider, $libefa_words"
