@@ -3,6 +3,8 @@
 #include <rdma/fabric.h>
 #include <rdma/fi_errno.h>
 
+#include <algorithm>
+
 #include "rdm/engine.hpp"
 
 namespace efa::rdm {
@@ -18,7 +20,8 @@ void Engine::arrived(RxPacket& packet, ibv_cq_ex& cq) {
   to_post_.push_back(&packet);  // what is to be kept is copied
   if (config_.takes_immediate && ibv_wc_read_opcode(&cq) == IBV_WC_RECV_RDMA_WITH_IMM)
     return arrived_immediate(cq);
-  const std::span<const std::byte> bytes(packet.buffer, ibv_wc_read_byte_len(&cq));
+  const std::span<const std::byte> bytes(packet.buffer,
+                                         std::min(ibv_wc_read_byte_len(&cq), packet.capacity));
   const Parsed parsed = parse(bytes);
   if (!parsed) {
     const Malformed& error = parsed.error();

@@ -31,7 +31,13 @@ Engine::Engine(Host& host, const Config& config, const Queues& queues)
   to_post_.reserve(config.rx_depth);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  outgoing_.each([&](OutgoingOp& op) { unregister(op.temporary); });
+  incoming_.each([&](IncomingOp& op) { unregister(op.temporary); });
+  peers_.each([&](Peer& peer) {
+    if (peer.own_destination) host_.release_destination(peer.address.gid);
+  });
+}
 
 void Engine::progress() {
   close_batch();  // of sends with FI_MORE
@@ -173,7 +179,10 @@ void Engine::send_waiting() {
   IncomingOp* next_read = nullptr;
   for (IncomingOp* op = reads_.front(); op != nullptr && room() != 0; op = next_read) {
     next_read = reads_.after(*op);
-    ask_reads(*op);
+    if (op->grant_due)
+      grant(*op);
+    else
+      ask_reads(*op);
   }
   OutgoingOp* next = nullptr;
   for (OutgoingOp* op = windows_.front(); op != nullptr && room() != 0; op = next) {

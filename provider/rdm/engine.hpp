@@ -103,6 +103,17 @@ struct RdmaPiece {
   std::uint64_t length = 0;
 };
 
+// What is alive in an engine: nothing of it when all operations have ended.
+struct Usage {
+  std::size_t outgoing = 0;
+  std::size_t incoming = 0;
+  std::size_t posted = 0;    // receives
+  std::size_t deferred = 0;  // operations that wait for a handshake
+  std::size_t owed = 0;      // answers that peers wait for
+  std::size_t requests = 0;  // on the device
+  std::size_t packets = 0;   // of sends
+};
+
 // An address as users write it: [GID]:QPN:QKEY.
 std::string name_of(const RawAddress& address);
 
@@ -143,6 +154,8 @@ class Engine {
   // For a user whose job hangs: the oldest operation of each peer, what it waits for.
   std::string dump() const;
 
+  Usage usage() const;
+
   // Takes the QP's last completions without a word, before it is freed; the QP is gone already.
   void drain();
 
@@ -175,6 +188,7 @@ class Engine {
   std::uint32_t any_lkey();
   bool retry(Work& work, std::uint32_t status);
   void packet_done(TxPacket& packet);
+  static void runt_done(const TxPacket& packet);
   void eager_done(TxPacket& packet);
   void eager_failed(TxPacket& packet, int error, int code);
 
@@ -201,6 +215,7 @@ class Engine {
                     std::uint64_t length);
   bool take_segments(OutgoingOp& op, const MediumPlan& plan);
   bool register_source(OutgoingOp& op, int access);
+  void unregister(Temporary& registrations);
   std::size_t read_iovs(const OutgoingOp& op, std::array<Iov, kMaxIovs>& iovs) const;
   void advance(OutgoingOp& op);
   void complete(OutgoingOp& op);
@@ -256,6 +271,7 @@ class Engine {
   void dispatch(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void on_ordered(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void in_turn(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
+  void take_early(Peer& peer);
   void handle_request(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void on_message(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void deliver_eager(Peer& peer, const Packet& packet, PostedOp& posted);
@@ -280,6 +296,7 @@ class Engine {
   int launch_write(OutgoingOp& op);
   int launch_device_write(OutgoingOp& op);
   int launch_injected_write(OutgoingOp& op);
+  bool take_copies(const RmaIovs& targets);
   int launch_eager_write(OutgoingOp& op);
   int launch_longcts_write(OutgoingOp& op);
   int launch_longread_write(OutgoingOp& op);

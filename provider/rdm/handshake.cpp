@@ -57,10 +57,10 @@ void Engine::update_limits(Peer& peer) {
   for (const bool tagged : {false, true}) {
     std::uint64_t limit = payload_capacity(
         config_.mtu, tagged_form(PacketType::kEagerMsgRtm, tagged), peer.options.flags());
-    limit = std::min(limit, config_.limits.min_read_message - 1);
     limit = std::min<std::uint64_t>(limit, config_.max_message[tagged]);
+    limit = std::min(limit + 1, config_.limits.min_read_message);
     if (peer.side.features.has(Features::kUserRecvQp)) limit = 0;
-    peer.eager_limit[tagged] = static_cast<std::uint32_t>(limit);
+    peer.eager_below[tagged] = static_cast<std::uint32_t>(limit);
   }
 }
 
@@ -74,6 +74,7 @@ void Engine::launch_waiting(Peer& peer) {
       if (!peer.launch_due.in_list()) launching_.push_back(peer);
       return;
     }
+    op->deferred = false;
     --deferred_;
     if (error != 0) fail(*op, -error, static_cast<int>(ProviderErrno::kOther));
   }
@@ -85,6 +86,7 @@ void Engine::launch_waiting(Peer& peer) {
       if (!peer.launch_due.in_list()) launching_.push_back(peer);
       return;
     }
+    op->deferred = false;
     --deferred_;
     if (error != 0) fail(*op, -error, static_cast<int>(ProviderErrno::kOther));
   }
@@ -94,14 +96,8 @@ void Engine::launch_waiting(Peer& peer) {
 // The peer does not answer: what waited for it fails.
 void Engine::fail_waiting(Peer& peer, int error, int provider_errno) {
   peer.trigger_sent = false;
-  while (OutgoingOp* op = peer.waiting.front()) {
-    --deferred_;
-    fail(*op, error, provider_errno);
-  }
-  while (IncomingOp* op = peer.waiting_ask.front()) {
-    --deferred_;
-    fail(*op, error, provider_errno);
-  }
+  while (OutgoingOp* op = peer.waiting.front()) fail(*op, error, provider_errno);
+  while (IncomingOp* op = peer.waiting_ask.front()) fail(*op, error, provider_errno);
 }
 
 }  // namespace efa::rdm

@@ -25,7 +25,7 @@ IncomingOp* Engine::new_incoming(InKind kind, Peer& peer) {
   op->reports = op->has_cq_data = op->delivery_complete = op->matched = op->claimed = op->tagged =
       false;
   op->discarded = op->nacked = op->was_nacked = op->nack_due = op->waits_read = op->failed = false;
-  op->peer_id_known = false;
+  op->peer_id_known = op->grant_due = op->deferred = false;
   op->msg_id = op->peer_id = op->outstanding = 0;
   op->remote.count = 0;
   op->temporary = {};
@@ -39,8 +39,10 @@ IncomingOp* Engine::new_incoming(InKind kind, Peer& peer) {
   return op;
 }
 
-// Whether every byte that is to come is here.
+// Whether every byte that is to come is here. An emulated read of nothing has an answer, too.
 bool Engine::all_here(const IncomingOp& op) {
+  if (op.kind == InKind::kRead && op.choice.how == Choice::How::kPackets && !op.peer_id_known)
+    return false;
   return op.received >= op.total;
 }
 
@@ -187,10 +189,9 @@ void Engine::fail(IncomingOp& op, int error, int provider_errno) {
 }
 
 void Engine::release(IncomingOp& op) {
-  for (ibv_mr*& mr : op.temporary) {
-    if (mr != nullptr) host_.deregister(mr);
-    mr = nullptr;
-  }
+  unregister(op.temporary);
+  if (op.deferred) --deferred_;
+  if (op.claimed) std::erase(claimed_, &op);
   op.held.clear();
   op.queue.remove();
   op.partial.remove();

@@ -50,8 +50,7 @@ void Engine::insert_peer(Source source, const RawAddress& address, ibv_ah* ah, s
   peer->gone = false;
   if (peer->own_destination) host_.release_destination(peer->address.gid);
   peer->own_destination = false;
-  peer->ah = ah;
-  peer->ahn = ahn;
+  peers_.rebind(*peer, ah, ahn);
   peers_.name(*peer, source);
   for (Matcher* in : {&tagged_, &untagged_})
     in->name_source(source, [&](const UnexpectedMessage& message) {
@@ -145,6 +144,18 @@ void Engine::drop_unsent(Peer& peer) {
     }
     work = next;
   }
+}
+
+Usage Engine::usage() const {
+  Usage usage;
+  usage.outgoing = outgoing_.size();
+  usage.incoming = incoming_.size();
+  usage.posted = posted_.size();
+  usage.deferred = deferred_;
+  usage.owed = owed_;
+  usage.requests = outstanding_;
+  usage.packets = small_.in_use() + large_.in_use() - (any_ != nullptr ? 1 : 0);
+  return usage;
 }
 
 std::string Engine::dump() const {

@@ -55,20 +55,22 @@ void Engine::on_ordered(Peer& peer, const Packet& packet, std::span<const std::b
 // This one, and those that waited for it.
 void Engine::in_turn(Peer& peer, const Packet& packet, std::span<const std::byte> bytes) {
   handle_request(peer, packet, bytes);
-  std::vector<Held> waiting = peer.order.advance();
-  while (!waiting.empty()) {
-    std::vector<Held> next;
+  take_early(peer);
+}
+
+// The expected message is done with: those that waited for it. All packets of one lie together.
+void Engine::take_early(Peer& peer) {
+  for (std::vector<Held> waiting = peer.order.advance(); !waiting.empty();
+       waiting = peer.order.advance()) {
     for (std::size_t i = 0; i < waiting.size(); ++i) {
       const std::span<const std::byte> kept(waiting[i].bytes.get(), waiting[i].length);
       const Parsed parsed = parse(kept);
-      if (i == 0) {
-        if (parsed) handle_request(peer, *parsed, kept);
-        next = peer.order.advance();
-      } else if (IncomingOp* op = parsed ? find_partial(peer, parsed->msg_id()) : nullptr) {
+      if (!parsed) continue;
+      if (i == 0)
+        handle_request(peer, *parsed, kept);
+      else if (IncomingOp* op = find_partial(peer, parsed->msg_id()))
         add_segment(*op, *parsed, kept);
-      }
     }
-    waiting = std::move(next);
   }
 }
 
@@ -216,12 +218,7 @@ void Engine::skip_message(Peer& peer, std::uint32_t msg_id) {
   const Arrival when = peer.order.classify(msg_id);
   if (when == Arrival::kPast) return;
   if (when == Arrival::kEarly) return peer.order.keep(msg_id, Held{});
-  for (std::vector<Held> waiting = peer.order.advance(); !waiting.empty();) {
-    const std::span<const std::byte> kept(waiting[0].bytes.get(), waiting[0].length);
-    const Parsed parsed = parse(kept);
-    if (parsed) return in_turn(peer, *parsed, kept);
-    waiting = peer.order.advance();
-  }
+  take_early(peer);
 }
 
 }  // namespace efa::rdm

@@ -72,9 +72,11 @@ struct OutgoingOp {
   std::uint32_t peer_id = 0;      // the peer's id of the operation, from its CTS
   std::uint32_t outstanding = 0;  // work requests on the device
   bool awaits_answer = false;     // EOR or RECEIPT
+  bool takes_windows = false;     // the peer asks for the data by CTS
   bool nacked = false;            // goes as LONGCTS when there is room
   bool failed = false;            // and reported; is freed when nothing is outstanding
   bool reads_remote = false;      // LONGREAD or RUNTREAD: counted in the engine
+  bool deferred = false;          // waits for a handshake: counted in the engine
   Temporary temporary{};
   // kReadAnswer and injected operations that wait: the source is a copy.
   std::unique_ptr<std::byte[]> copy;
@@ -146,6 +148,8 @@ struct IncomingOp : UnexpectedMessage {
   bool was_nacked = false;
   bool nack_due = false;    // READ_NACK goes when the runt is here
   bool waits_read = false;  // in the queue of those that have reads to ask
+  bool grant_due = false;   // in the same queue, for a packet to send its CTS in
+  bool deferred = false;    // waits for a handshake: counted in the engine
   bool failed = false;
   RmaIovs remote;  // what of the peer's memory we read
   Temporary temporary{};

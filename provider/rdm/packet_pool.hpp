@@ -60,6 +60,7 @@ class PacketPool {
   void give(P& packet) { free_.push_back(&packet); }
 
   std::size_t size() const { return slabs_.size() * per_slab_; }
+  std::size_t in_use() const { return size() - free_.size(); }
   std::size_t buffer_bytes() const { return slabs_.size() * per_slab_ * buffer_; }
 
  private:

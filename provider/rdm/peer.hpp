@@ -26,8 +26,8 @@ struct Peer {
   Source source = kAnySource;  // its fi_addr_t; kAnySource: not in the address vector (implicit)
   ReqOptions options;          // raw address before its handshake, connid after
   std::uint32_t next_msg_id = 0;
-  // Largest messages that go eagerly, untagged and tagged; 0: only choose_send() knows.
-  std::uint32_t eager_limit[2] = {0, 0};
+  // Shorter messages go eagerly, untagged and tagged; 0: only choose_send() knows.
+  std::uint32_t eager_below[2] = {0, 0};
   bool handshake_received = false;
   bool handshake_sent = false;
   bool trigger_sent = false;

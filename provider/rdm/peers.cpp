@@ -49,6 +49,13 @@ Peer& Peers::add(const RawAddress& address, ibv_ah* ah, std::uint16_t ahn) {
   return peer;
 }
 
+void Peers::rebind(Peer& peer, ibv_ah* ah, std::uint16_t ahn) {
+  peer.ah = ah;
+  peer.ahn = ahn;
+  rebuild_senders(senders_.size());
+  put_sender(peer);  // the newest of those with these numbers
+}
+
 void Peers::name(Peer& peer, Source source) {
   if (peer.source != kAnySource) by_source_[peer.source] = nullptr;
   if (peer.source == kAnySource && source != kAnySource) {

@@ -37,6 +37,8 @@ class Peers {
 
   // ---- Changes. A peer has an address and an address handle from the start.
   Peer& add(const RawAddress& address, ibv_ah* ah, std::uint16_t ahn);
+  // Another address handle, maybe with another number.
+  void rebind(Peer& peer, ibv_ah* ah, std::uint16_t ahn);
   // Comes into the address vector, or leaves it.
   void name(Peer& peer, Source source);
   // Forgets it; it must have no operations.

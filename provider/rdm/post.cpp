@@ -54,7 +54,7 @@ void Engine::start_bare(const TxPacket& packet) {
     ibv_wr_send_imm(queues_.send, htobe32(static_cast<std::uint32_t>(op.cq_data)));
   else
     ibv_wr_send(queues_.send);
-  const HandshakeUserRecvQp& to = *packet.peer->user_recv_qp;
+  const HandshakeUserRecvQp to = packet.peer->user_recv_qp.value_or(HandshakeUserRecvQp{});
   ibv_wr_set_ud_addr(queues_.send, packet.peer->ah, to.qpn, to.qkey);
 }
 
@@ -254,19 +254,27 @@ void Engine::eager_failed(TxPacket& packet, int error, int code) {
   give(packet);
 }
 
+// A packet of a runt is not in flight any more; what follows a READ_NACK was never counted.
+void Engine::runt_done(const TxPacket& packet) {
+  const OutgoingOp& op = *packet.outgoing;
+  if (packet.kind == WorkKind::kRequest &&
+      tagged_form(PacketType::kRuntReadMsgRtm, op.tagged) == op.choice.type)
+    op.peer->runt_in_flight -= packet.data;
+}
+
 void Engine::packet_done(TxPacket& packet) {
   OutgoingOp& op = *packet.outgoing;
   --op.outstanding;
   op.acked += packet.data;
-  if (tagged_form(PacketType::kRuntReadMsgRtm, op.tagged) == op.choice.type)
-    op.peer->runt_in_flight -= packet.data;
+  runt_done(packet);
   give(packet);
   advance(op);
 }
 
 // Whether the peer had no receive for it: then it is sent again.
 bool Engine::retry(Work& work, std::uint32_t status) {
-  const bool of_application = work.kind == WorkKind::kEager || work.kind == WorkKind::kRequest;
+  const bool of_application = work.kind == WorkKind::kEager || work.kind == WorkKind::kRequest ||
+                              work.kind == WorkKind::kAsk || work.kind == WorkKind::kRdmaWrite;
   Peer& peer = *work.peer;
   if (status != kRemoteRnr || peer.gone || (!config_.retries && of_application)) return false;
   if (work.not_ready != 0) back_off(peer);
@@ -293,6 +301,7 @@ void Engine::not_sent(Work& work, ibv_wc_status status, std::uint32_t vendor_err
     case WorkKind::kData: {
       auto& packet = static_cast<TxPacket&>(work);
       OutgoingOp& op = *packet.outgoing;
+      runt_done(packet);
       give(packet);
       --op.outstanding;
       return fail(op, error, code);

@@ -195,6 +195,8 @@ int Engine::claim(const ReceiveRequest& request) {
   });
   if (found == claimed_.end()) return -FI_EINVAL;
   IncomingOp& op = **found;
+  PostedOp* posted = (request.flags & FI_DISCARD) != 0 ? nullptr : posted_.take();
+  if (posted == nullptr && (request.flags & FI_DISCARD) == 0) return -FI_EAGAIN;
   claimed_.erase(found);
   op.claimed = false;
   if ((request.flags & FI_DISCARD) != 0) {
@@ -204,8 +206,6 @@ int Engine::claim(const ReceiveRequest& request) {
     if (request.reports && queues_.rx != nullptr) queues_.rx->push(completion);
     return 0;
   }
-  PostedOp* posted = posted_.take();
-  if (posted == nullptr) return -FI_EAGAIN;
   posted->destination = request.destination;
   posted->context = request.context;
   posted->reports = request.reports;
@@ -233,9 +233,11 @@ int Engine::cancel(void* context) {
     completion.flags = flags_of(posted->tagged);
     completion.tag = posted->tag;
     posted->closed = true;
-    if (posted->multi) completion.flags |= FI_MULTI_RECV;
-    posted->multi = false;
-    if (posted->users == 0) posted_.give(*posted);
+    // Messages that still come into it give it back with the last one's completion.
+    if (posted->users == 0) {
+      if (posted->multi) completion.flags |= FI_MULTI_RECV;
+      posted_.give(*posted);
+    }
     if (queues_.rx != nullptr)
       queues_.rx->push_failure({completion, 0, FI_ECANCELED, FI_ECANCELED, {}});
     if (queues_.receives != nullptr) queues_.receives->add_error();

@@ -94,25 +94,41 @@ int Engine::launch_device_write(OutgoingOp& op) {
 }
 
 int Engine::launch_injected_write(OutgoingOp& op) {
-  if (room() == 0) return -FI_EAGAIN;
-  TxPacket* packet = take_packet(op.total);
-  if (packet == nullptr) return -FI_EAGAIN;
-  op.source.copy_out(0, packet->buffer, op.total);
-  RdmaWork* work = take_rdma();
-  work->kind = WorkKind::kRdmaWrite;
-  work->peer = op.peer;
-  work->outgoing = &op;
-  work->copy = packet;
-  work->local = reinterpret_cast<std::uintptr_t>(packet->buffer);
-  work->lkey = packet->lkey;
-  work->length = static_cast<std::uint32_t>(op.total);
-  work->remote = op.target.iov[0].addr;
-  work->rkey = static_cast<std::uint32_t>(op.target.iov[0].key);
-  work->immediate = op.has_cq_data;
-  ++op.outstanding;
-  put(*work);
-  op.sent = op.total;
+  if (op.total > config_.mtu) return -FI_EMSGSIZE;
+  if (op.target.count > room() || !take_copies(op.target)) return -FI_EAGAIN;
+  for (std::size_t i = 0; i < op.target.count; ++i) {
+    const Iov& target = op.target.iov[i];
+    RdmaWork* work = take_rdma();
+    work->kind = WorkKind::kRdmaWrite;
+    work->peer = op.peer;
+    work->outgoing = &op;
+    work->copy = scratch_[i];
+    work->local = reinterpret_cast<std::uintptr_t>(work->copy->buffer);
+    work->lkey = work->copy->lkey;
+    work->length = static_cast<std::uint32_t>(target.len);
+    work->remote = target.addr;
+    work->rkey = static_cast<std::uint32_t>(target.key);
+    work->immediate = op.has_cq_data;
+    op.source.copy_out(op.sent, work->copy->buffer, target.len);
+    op.sent += target.len;
+    ++op.outstanding;
+    put(*work);
+  }
   return 0;
+}
+
+// A packet for the data of each of the targets, or none at all.
+bool Engine::take_copies(const RmaIovs& targets) {
+  scratch_.clear();
+  for (std::size_t i = 0; i < targets.count; ++i) {
+    TxPacket* packet = take_packet(targets.iov[i].len);
+    if (packet == nullptr) {
+      for (TxPacket* taken : scratch_) give(*taken);
+      return false;
+    }
+    scratch_.push_back(packet);
+  }
+  return true;
 }
 
 int Engine::launch_eager_write(OutgoingOp& op) {
@@ -138,11 +154,12 @@ int Engine::launch_longcts_write(OutgoingOp& op) {
   const PacketType type =
       op.delivery_complete ? PacketType::kDcLongCtsRtw : PacketType::kLongCtsRtw;
   const std::uint64_t length = std::min<std::uint64_t>(
-      op.total - 1, payload_capacity(config_.mtu, type, options.flags(), op.target.count));
+      op.total != 0 ? op.total - 1 : 0, payload_capacity(config_.mtu, type, options.flags(), op.target.count));
   TxPacket* packet = request_packet(op, 0, length);
   if (packet == nullptr) return -FI_EAGAIN;
   const Transfer transfer{op.total, op.id, config_.cts_packets, op.delivery_complete};
   op.awaits_answer = op.delivery_complete;
+  op.takes_windows = true;
   op.sent = length;
   send_request(*packet,
                build_longcts_write(room_of(*packet), transfer, iovs_of(op.target), options), 0,
@@ -215,7 +232,8 @@ int Engine::launch_ask(IncomingOp& op) {
 int Engine::defer(IncomingOp& op) {
   constexpr std::size_t kMostDeferred = 16;
   send_trigger(*op.peer);
-  if (deferred_ == kMostDeferred) return -FI_EAGAIN;
+  if (deferred_ == kMostDeferred || !op.peer->trigger_sent) return -FI_EAGAIN;
+  op.deferred = true;
   ++deferred_;
   op.peer->waiting_ask.push_back(op);
   return 0;

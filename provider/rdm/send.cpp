@@ -27,7 +27,7 @@ int Engine::send(const Message& message) {
   if (peer->backing_off || room() == 0) return -FI_EAGAIN;
   const std::uint64_t length = message.source.length();
   const std::uint64_t in_packet = length + (message.has_cq_data ? sizeof message.cq_data : 0);
-  if (in_packet <= peer->eager_limit[message.tagged] && !message.delivery_complete)
+  if (in_packet < peer->eager_below[message.tagged] && !message.delivery_complete)
     return send_eager(message, *peer);
   if (length > config_.max_message[message.tagged]) return -FI_EMSGSIZE;
   return send_chosen(message, *peer);
@@ -96,6 +96,7 @@ OutgoingOp* Engine::new_outgoing(OutKind kind, Peer& peer) {
   op->choice = {};
   op->has_msg_id = op->tagged = op->has_cq_data = op->reports = op->inject = false;
   op->delivery_complete = op->awaits_answer = op->failed = op->reads_remote = op->nacked = false;
+  op->takes_windows = op->deferred = false;
   op->total = op->sent = op->acked = op->window = op->tag = 0;
   op->outstanding = 0;
   op->source.clear();
@@ -293,6 +294,7 @@ int Engine::launch_longcts(OutgoingOp& op, bool after_nack) {
       after_nack ? build_longcts_after_read_nack(room_of(*packet), envelope(op), transfer, options)
                  : build_longcts(room_of(*packet), envelope(op), transfer, options);
   op.awaits_answer = op.delivery_complete;
+  op.takes_windows = true;
   send_request(*packet, header, op.sent, length);
   op.sent += length;
   return 0;
@@ -309,6 +311,13 @@ bool Engine::register_source(OutgoingOp& op, int access) {
     if (op.temporary[i] == nullptr) return false;
   }
   return true;
+}
+
+void Engine::unregister(Temporary& registrations) {
+  for (ibv_mr*& mr : registrations) {
+    if (mr != nullptr) host_.deregister(mr);
+    mr = nullptr;
+  }
 }
 
 std::size_t Engine::read_iovs(const OutgoingOp& op, std::array<Iov, kMaxIovs>& iovs) const {
@@ -384,7 +393,8 @@ int Engine::launch_bare(OutgoingOp& op) {
 // Waits for the peer's handshake, of which there is a limit.
 int Engine::defer(OutgoingOp& op) {
   send_trigger(*op.peer);
-  if (op.inject || deferred_ == kMostDeferred) return -FI_EAGAIN;
+  if (op.inject || deferred_ == kMostDeferred || !op.peer->trigger_sent) return -FI_EAGAIN;
+  op.deferred = true;
   ++deferred_;
   op.peer->waiting.push_back(op);
   return 0;
@@ -434,11 +444,9 @@ void Engine::fail(OutgoingOp& op, int error, int provider_errno) {
 }
 
 void Engine::release(OutgoingOp& op) {
-  for (ibv_mr*& mr : op.temporary) {
-    if (mr != nullptr) host_.deregister(mr);
-    mr = nullptr;
-  }
+  unregister(op.temporary);
   if (op.reads_remote) --reads_in_flight_;
+  if (op.deferred) --deferred_;
   op.copy.reset();
   op.queue.remove();
   op.by_peer.remove();

@@ -11,6 +11,15 @@
 #include "wire/build_control.hpp"
 
 namespace efa::rdm {
+namespace {
+
+bool whole_elements(const Buffers& memory, std::size_t size) {
+  for (std::size_t i = 0; i < memory.count(); ++i)
+    if (memory[i].length % size != 0) return false;
+  return true;
+}
+
+}  // namespace
 
 // The memory that a packet's remote iovs name, if each lies in one registration that allows ACCESS.
 bool Engine::target_of(const Peer& peer, const Packet& packet, std::uint64_t access,
@@ -18,14 +27,14 @@ bool Engine::target_of(const Peer& peer, const Packet& packet, std::uint64_t acc
   for (std::size_t i = 0; i < packet.rma_iov_count(); ++i) {
     const Iov iov = packet.rma_iov(i);
     const Region* region = iov.len != 0 ? host_.find_region(iov.key) : nullptr;
-    const bool fits = iov.len == 0 || (region != nullptr && (region->access & access) != 0 &&
+    const bool fits = iov.len == 0 || (region != nullptr && (region->access & access) == access &&
                                        region->contains(iov.addr, iov.len));
     if (!fits) {
       bad_packet(&peer, ProviderErrno::kRmaAddress,
                  std::to_string(iov.len) + " bytes at " + std::to_string(iov.addr) + " with key " +
                      std::to_string(iov.key) +
                      (region == nullptr                ? ": no registration has this key"
-                      : (region->access & access) == 0 ? ": the registration does not allow it"
+                      : (region->access & access) != access ? ": the registration does not allow it"
                                                        : ": they are not inside it"));
       return false;
     }
@@ -113,6 +122,7 @@ void Engine::on_read(Peer& peer, const Packet& packet) {
   fill(*answer, header, op->source, 0, first, copies);
   op->sent = first;
   op->window = window - first;
+  op->takes_windows = true;
   ++op->outstanding;
   if (op->window != 0) windows_.push_back(*op);
   submit(*answer);
@@ -126,13 +136,20 @@ void Engine::on_atomic(Peer& peer, const Packet& packet) {
                           : packet.kind() == Kind::kAtomicFetch ? AtomicForm::kFetch
                                                                 : AtomicForm::kCompare;
   Buffers memory;
-  const std::uint64_t access =
-      form == AtomicForm::kWrite ? FI_REMOTE_WRITE : FI_REMOTE_WRITE | FI_REMOTE_READ;
+  const std::uint64_t access = form == AtomicForm::kWrite ? FI_REMOTE_WRITE
+                               : operation == FI_ATOMIC_READ
+                                   ? FI_REMOTE_READ
+                                   : FI_REMOTE_WRITE | FI_REMOTE_READ;
   if (!target_of(peer, packet, access, memory)) return;
-  if (!atomic_valid(form, datatype, operation) || memory.length() % atomic_size(datatype) != 0)
+  if (!atomic_valid(form, datatype, operation) || !whole_elements(memory, atomic_size(datatype)))
     return bad_packet(
         &peer, ProviderErrno::kAtomicDatatype,
         "datatype " + std::to_string(datatype) + ", operation " + std::to_string(operation));
+  // An atomic read has no operand that would limit its answer.
+  if (memory.length() > payload_capacity(config_.mtu, PacketType::kAtomRsp, 0))
+    return bad_packet(&peer, ProviderErrno::kSizeMismatch,
+                      "an atomic operation on " + std::to_string(memory.length()) +
+                          " bytes, more than a packet takes");
   const bool needs_operand = operation != FI_ATOMIC_READ;
   const std::uint64_t needed =
       (needs_operand ? memory.length() : 0) + (form == AtomicForm::kCompare ? memory.length() : 0);

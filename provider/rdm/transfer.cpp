@@ -16,8 +16,8 @@ namespace efa::rdm {
 // As many packets of the window as there is room for. Not before the peer's handshake, which says
 // whether its CTSDATA have a connid (7.4).
 void Engine::pump(OutgoingOp& op) {
-  if (op.nacked) return relaunch(op);
   Peer& peer = *op.peer;
+  if (op.nacked && !peer.backing_off) return relaunch(op);
   if (peer.backing_off || !peer.handshake_received) return;
   const std::size_t capacity = ctsdata_capacity(config_.mtu);
   while (op.window != 0 && room() != 0) {
@@ -48,8 +48,8 @@ void Engine::on_cts(Peer& peer, const Packet& packet) {
   if (op == nullptr || op->peer != &peer || op->failed) return;  // R10, R16
   const bool of_read = op->kind == OutKind::kReadAnswer;
   const std::uint64_t window = packet.recv_length();
-  if (of_read != packet.cts_for_emulated_read() || window == 0 || op->window != 0 ||
-      window > op->total - op->sent)
+  if (!op->takes_windows || of_read != packet.cts_for_emulated_read() || window == 0 ||
+      op->window != 0 || window > op->total - op->sent)
     return bad_packet(&peer, ProviderErrno::kInvalidPacketType,
                       "CTS for " + std::to_string(window) + " bytes, where " +
                           std::to_string(op->total - op->sent) + " are left");
@@ -110,7 +110,12 @@ void Engine::place(IncomingOp& op, std::uint64_t offset, std::span<const std::by
 // Lets the peer send the next window.
 void Engine::grant(IncomingOp& op) {
   TxPacket* packet = control_packet(*op.peer, WorkKind::kControl);
-  if (packet == nullptr) return fail(op, FI_ENOMEM, static_cast<int>(ProviderErrno::kNoMemory));
+  op.grant_due = packet == nullptr;
+  if (op.grant_due) {  // no memory for packets: when others have given theirs back
+    if (!op.queue.in_list()) reads_.push_back(op);
+    return;
+  }
+  op.queue.remove();
   packet->incoming = &op;
   op.window = std::min(op.total - op.received, cts_window(config_.mtu, config_.cts_packets));
   ++op.outstanding;
@@ -124,7 +129,7 @@ void Engine::on_data(Peer& peer, const Packet& packet) {
   if (op == nullptr || op->peer != &peer || op->failed) return;  // R10, R16
   const std::uint64_t length = packet.payload().size();
   const std::uint64_t offset = packet.seg_offset();
-  if (length > op->window || offset > op->total || length > op->total - offset)
+  if (length == 0 || length > op->window || offset > op->total || length > op->total - offset)
     return bad_packet(&peer, ProviderErrno::kInvalidPacketType,
                       "CTSDATA of " + std::to_string(length) + " bytes at " +
                           std::to_string(offset) + ", of " + std::to_string(op->total) +
