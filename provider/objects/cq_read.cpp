@@ -9,7 +9,7 @@
 #include "objects/cq.hpp"
 #include "objects/cq_entry.hpp"
 #include "objects/domain.hpp"
-#include "objects/provider_error.hpp"
+#include "rdm/errors.hpp"
 
 namespace efa::fi {
 namespace {
@@ -61,7 +61,7 @@ ssize_t read_error(fid_cq* fid, fi_cq_err_entry* entry, uint64_t) {
 const char* describe_error(fid_cq*, int provider_errno, const void* err_data, char* buffer,
                            size_t size) {
   const char* text =
-      err_data ? static_cast<const char*>(err_data) : provider_error_text(provider_errno);
+      err_data ? static_cast<const char*>(err_data) : rdm::text_of_errno(provider_errno);
   if (buffer && size > 0) {
     std::strncpy(buffer, text, size - 1);
     buffer[size - 1] = '\0';

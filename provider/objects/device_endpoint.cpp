@@ -2,11 +2,14 @@
 #include "objects/device_endpoint.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
+#include "log.hpp"
 #include "objects/direct_verbs.hpp"
 #include "objects/option.hpp"
+#include "rdm/errors.hpp"
 
 namespace efa::fi {
 namespace {
@@ -31,7 +34,8 @@ uint32_t batch_limit(ibv_qp& qp) {
 
 DeviceEndpoint::DeviceEndpoint(Domain& domain, const fi_info& asked, void* context)
     : Endpoint(domain, asked, context),
-      mark_(asked.mode & FI_CONTEXT2),
+      has_context_memory_(asked.mode & FI_CONTEXT2),
+      mark_(has_context_memory_),
       tx_flags_(default_flags(asked.tx_attr->op_flags)),
       rx_flags_(default_flags(asked.rx_attr->op_flags)),
       max_message_(domain.device.mtu),
@@ -134,17 +138,33 @@ void DeviceEndpoint::written(const uint64_t* receive, rdm::Completion& completio
   completion.flags = FI_REMOTE_WRITE | FI_RMA;
 }
 
-void DeviceEndpoint::failed(uint32_t opcode, uint64_t id, rdm::Completion& completion) {
+void DeviceEndpoint::failed(uint32_t opcode, uint64_t id, rdm::FailedCompletion& failure) {
   if (Counter* counter = counter_of(opcode)) counter->add_error();
-  completion.context = mark_.context(id);
+  failure.of.context = mark_.context(id);
   if (opcode & IBV_WC_RECV) {
     ++rx_free_;
-    completion.flags = FI_RECV | FI_MSG;
+    failure.of.flags = FI_RECV | FI_MSG;
     return;
   }
   ++tx_free_;
-  completion.flags = flags_of_sent(opcode);
-  if (RmaBounce::is_slot(id)) completion.context = bounce_.release(id).context;
+  failure.of.flags = flags_of_sent(opcode);
+  if (RmaBounce::is_slot(id)) failure.of.context = bounce_.release(id).context;
+  explain(failure);
+}
+
+/// Both addresses and the cure: as err_data, and for users whose application keeps it to itself in
+/// the log, the first one and then ever fewer.
+void DeviceEndpoint::explain(rdm::FailedCompletion& failure) {
+  constexpr int kFlushed = 1;
+  if (!has_context_memory_ || !failure.of.context || failure.provider_errno == kFlushed) return;
+  const auto* memory = static_cast<const fi_context2*>(failure.of.context);
+  const AvEntry* peer = av->find(reinterpret_cast<fi_addr_t>(memory->internal[0]));
+  if (!peer) return;
+  failure.text = "operation from " + address_text(address) + " to " + address_text(peer->address) +
+                 " failed: " + rdm::text_of_errno(failure.provider_errno);
+  if (std::has_single_bit(++failures_))
+    log(FI_LOG_WARN, failure.text + " (error " + std::to_string(failure.provider_errno) +
+                         ", number " + std::to_string(failures_) + " of this endpoint)");
 }
 
 int DeviceEndpoint::control(int command, void* argument) {

@@ -56,8 +56,9 @@ class DeviceEndpoint : public Endpoint {
   bool received(uint64_t id, rdm::Completion& completion);
   /// A write of a peer with data has arrived. @param receive  null: it took no posted receive
   void written(const uint64_t* receive, rdm::Completion& completion);
-  /// An operation failed: what the application gets to know of it.
-  void failed(uint32_t opcode, uint64_t id, rdm::Completion& completion);
+  /// An operation failed, with the error that is in `failure`: fills in what else the application
+  /// gets to know of it.
+  void failed(uint32_t opcode, uint64_t id, rdm::FailedCompletion& failure);
 
   /// Rings the doorbell for the requests that FI_MORE held back. @returns 0 or a negative error
   int flush_requests();
@@ -76,6 +77,12 @@ class DeviceEndpoint : public Endpoint {
   bool open_request(uint64_t id);
   ssize_t close_request(uint64_t flags);
   void keep_session();
+  /// Leaves with the operation whom it is for, in the memory that FI_CONTEXT2 gives the provider.
+  void note_peer(void* context, fi_addr_t peer) const {
+    if (has_context_memory_ && context)
+      static_cast<fi_context2*>(context)->internal[0] = reinterpret_cast<void*>(peer);
+  }
+  void explain(rdm::FailedCompletion& failure);
   int flush_receives();
   template <class Payload>
   ssize_t send_now(const Payload& payload, const AvEntry& peer, bool copy, uint64_t id,
@@ -93,6 +100,7 @@ class DeviceEndpoint : public Endpoint {
   bool sent_silently(uint64_t id, rdm::Completion& completion);
 
   // What each operation looks at.
+  const bool has_context_memory_;  ///< FI_CONTEXT2
   SilentMark mark_;
   uint64_t tx_flags_;
   uint64_t rx_flags_;
@@ -116,6 +124,7 @@ class DeviceEndpoint : public Endpoint {
   };
   std::vector<HeldReceive> held_receives_;  ///< of FI_MORE; as long as a batch
   uint32_t held_ = 0;
+  uint64_t failures_ = 0;
 };
 
 // ---- Posting -----------------------------------------------------------------------------------
@@ -160,6 +169,7 @@ template <class Payload>
     return -FI_EOPNOTSUPP;
   }
   const uint64_t id = mark_.encode(context, is_silent(flags));
+  note_peer(context, to);
   if (!(flags & FI_MORE) && batched_ == 0) [[likely]]
     return send_now(payload, *peer, copy, id, flags, data);
   if (!open_request(id)) [[unlikely]]
@@ -248,6 +258,7 @@ template <class Payload>
     return -FI_EINVAL;
   if (!open_request(mark_.encode(context, is_silent(flags)))) [[unlikely]]
     return -FI_EAGAIN;
+  note_peer(context, from);
   ibv_wr_rdma_read(qpx, static_cast<uint32_t>(key), address);
   aim(*peer);
   put_remote(payload);
@@ -278,6 +289,7 @@ template <class Payload>
     return -FI_EINVAL;
   if (!open_request(mark_.encode(context, is_silent(flags)))) [[unlikely]]
     return -FI_EAGAIN;
+  note_peer(context, to);
   begin_write(*peer, address, key, flags, data);
   put_remote(payload);
   return close_request(flags);
@@ -297,6 +309,7 @@ ssize_t DeviceEndpoint::inject_write(const Payload& payload, fi_addr_t to, uint6
     if (batched_) flush_requests();
     return -FI_EAGAIN;
   }
+  note_peer(context, to);
   open_request(RmaBounce::id(slot));
   payload.copy_to(reinterpret_cast<void*>(bounce_.address(slot)));
   begin_write(*peer, address, key, flags, data);

@@ -9,7 +9,7 @@
 #include "objects/cq_entry.hpp"
 #include "objects/device_endpoint.hpp"
 #include "objects/domain.hpp"
-#include "objects/provider_error.hpp"
+#include "rdm/errors.hpp"
 
 namespace efa::fi {
 namespace {
@@ -21,10 +21,10 @@ fi_addr_t sender(const DeviceEndpoint& endpoint, ibv_cq_ex* queue) {
 
 void take_failure(DirectCq& cq, DeviceEndpoint& endpoint, uint32_t opcode) {
   rdm::FailedCompletion failure;
-  endpoint.failed(opcode, cq.verbs->wr_id, failure.of);
   failure.provider_errno = static_cast<int>(ibv_wc_read_vendor_err(cq.verbs));
-  failure.error = libfabric_error(failure.provider_errno);
+  failure.error = rdm::error_of(failure.provider_errno);
   if (opcode & IBV_WC_RECV) failure.of.source = sender(endpoint, cq.verbs);
+  endpoint.failed(opcode, cq.verbs->wr_id, failure);
   cq.ring.push_failure(std::move(failure));
 }
 

@@ -9,8 +9,8 @@
 #include "objects/deadline.hpp"
 #include "objects/eq.hpp"
 #include "objects/fabric.hpp"
-#include "objects/provider_error.hpp"
 #include "objects/wait_set.hpp"
+#include "rdm/errors.hpp"
 
 namespace efa::fi {
 namespace {
@@ -46,7 +46,7 @@ ssize_t read_waiting(fid_eq* object, uint32_t* event, void* buffer, size_t size,
 const char* text_of_error(fid_eq*, int provider_errno, const void* data, char* buffer,
                           size_t size) {
   const char* const text =
-      data ? static_cast<const char*>(data) : provider_error_text(provider_errno);
+      data ? static_cast<const char*>(data) : rdm::text_of_errno(provider_errno);
   if (!buffer || !size) return text;
   const size_t length = strnlen(text, size - 1);
   std::memcpy(buffer, text, length);

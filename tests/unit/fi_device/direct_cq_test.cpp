@@ -161,6 +161,20 @@ TEST_F(DirectCqTest, AFailureStaysAtTheHeadUntilItIsRead) {
   EXPECT_EQ(entries[0].op_context, &contexts[2]);
 }
 
+TEST_F(DirectCqTest, AFailureNamesBothEndsAndTheCure) {
+  on.enable();
+  send(0);
+  on.complete_send(0, 15);
+  ASSERT_EQ(fi_cq_read(on.cq, entries, 8), -FI_EAVAIL);
+  fi_cq_err_entry error{};
+  ASSERT_EQ(fi_cq_readerr(on.cq, &error, 0), 1);
+  ASSERT_NE(error.err_data, nullptr);
+  const std::string text = static_cast<char*>(error.err_data);
+  EXPECT_NE(text.find("to fi_addr_efa://[fe00::]:7:4660 failed"), std::string::npos) << text;
+  EXPECT_NE(text.find("security groups"), std::string::npos) << text;
+  EXPECT_EQ(fi_cq_strerror(on.cq, 15, error.err_data, nullptr, 0), text);
+}
+
 TEST_F(DirectCqTest, EveryStatusOfTheDeviceHasItsError) {
   const std::pair<int, int> errors[] = {
       {1, FI_ECANCELED},     {2, FI_EINVAL},       {5, FI_EINVAL},        {6, FI_EMSGSIZE},

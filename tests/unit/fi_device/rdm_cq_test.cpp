@@ -165,7 +165,7 @@ TEST_F(RdmCqTest, BeforeVersion15TheEntryHasNoSizeOfTheErrorText) {
 
 TEST_F(RdmCqTest, StrerrorSaysTheTextOfTheErrorOrOfItsNumber) {
   open(FI_CQ_FORMAT_CONTEXT);
-  EXPECT_NE(std::string(fi_cq_strerror(on.cq, 15, nullptr, nullptr, 0)).find("security group"),
+  EXPECT_NE(std::string(fi_cq_strerror(on.cq, 15, nullptr, nullptr, 0)).find("security groups"),
             std::string::npos);
   EXPECT_STREQ(fi_cq_strerror(on.cq, 15, "both addresses", nullptr, 0), "both addresses");
   char buffer[8];
