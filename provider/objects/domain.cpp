@@ -2,6 +2,7 @@
 /// A domain's life; domain_calls.cpp has the calls of applications.
 #include "objects/domain.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -50,7 +51,24 @@ int Domain::open() {
                   "each domain of each process takes one (max_pd of `ibv_devinfo -v`)");
   make_queue_pd();
   handles.open(pd);
+  open_cache();
   return 0;
+}
+
+/// For applications that give buffers without a descriptor.
+void Domain::open_cache() {
+  if (kind != Kind::rdm || !settings().mr_cache_enable ||
+      (info->domain_attr->mr_mode & FI_MR_LOCAL))
+    return;
+  constexpr size_t kMostRegistrations = 4096;
+  const size_t share = device.max_mr / 10 * 9;
+  rdm::RegistrationCache::Limits limits;
+  limits.max_count = settings().mr_max_cached_count ? settings().mr_max_cached_count
+                                                    : std::min(share, kMostRegistrations);
+  if (settings().mr_max_cached_size) limits.max_bytes = settings().mr_max_cached_size;
+  registrar_ = std::make_unique<MemoryRegistrar>(pd);
+  cache = std::make_unique<rdm::RegistrationCache>(
+      *registrar_, limits, [](const std::string& text) { log(FI_LOG_INFO, text); });
 }
 
 /// Without one, queues take locks that nobody needs: slower, and that is all.
@@ -66,6 +84,7 @@ void Domain::make_queue_pd() {
 }
 
 Domain::~Domain() {
+  cache.reset();
   handles.close();
   if (queue_pd != pd) ibv_dealloc_pd(queue_pd);
   if (thread_domain_) ibv_dealloc_td(thread_domain_);

@@ -8,6 +8,7 @@
 #include <rdma/fi_domain.h>
 
 #include <atomic>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
 
@@ -16,8 +17,10 @@
 #include "objects/address_handles.hpp"
 #include "objects/fabric.hpp"
 #include "objects/lock.hpp"
+#include "objects/memory_registrar.hpp"
 #include "objects/mr.hpp"
 #include "objects/settings.hpp"
+#include "rdm/registration_cache.hpp"
 
 namespace efa::fi {
 
@@ -42,6 +45,8 @@ struct Domain : fid_domain {
   ibv_pd* queue_pd = nullptr;
 
   AddressHandles handles;
+  /// Of buffers without a descriptor; RDM endpoints only, null if the user switched it off.
+  std::unique_ptr<rdm::RegistrationCache> cache;
   std::unordered_map<uint64_t, Mr*> regions;  ///< by key, for emulated RMA
   std::atomic<int> children = 0;              ///< everything opened on it: -FI_EBUSY
 
@@ -57,7 +62,9 @@ struct Domain : fid_domain {
 
  private:
   void make_queue_pd();
+  void open_cache();
 
+  std::unique_ptr<MemoryRegistrar> registrar_;
   ibv_td* thread_domain_ = nullptr;
 };
 

@@ -279,6 +279,24 @@ void RdmEndpoint::deregister(ibv_mr* mr) {
   ibv_dereg_mr(mr);
 }
 
+// From the domain's cache, where that can be trusted; else registered for this operation only.
+rdm::Pinned RdmEndpoint::pin(void* where, size_t bytes, int access) {
+  if (domain.cache) {
+    // One registration for sending and receiving; memory that is read-only gets its own below.
+    const int both = access | IBV_ACCESS_LOCAL_WRITE | (uses_read() ? IBV_ACCESS_REMOTE_READ : 0);
+    rdm::Registration* kept = domain.cache->acquire(where, bytes, static_cast<unsigned>(both));
+    if (kept) return {kept->mr, kept};
+  }
+  return {register_memory(where, bytes, access), nullptr};
+}
+
+void RdmEndpoint::unpin(const rdm::Pinned& pinned) {
+  if (pinned.kept)
+    domain.cache->release(static_cast<rdm::Registration*>(pinned.kept));
+  else
+    deregister(pinned.mr);
+}
+
 rdm::Destination RdmEndpoint::acquire_destination(const rdm::Gid& gid) {
   return domain.handles.acquire(gid);
 }

@@ -40,6 +40,8 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   const rdm::Region* find_region(uint64_t key) override;
   ibv_mr* register_memory(void* address, size_t bytes, int access) override;
   void deregister(ibv_mr* mr) override;
+  rdm::Pinned pin(void* address, size_t bytes, int access) override;
+  void unpin(const rdm::Pinned& pinned) override;
   rdm::Destination acquire_destination(const rdm::Gid& gid) override;
   void release_destination(const rdm::Gid& gid) override;
   bool sender_gid(ibv_cq_ex& cq, rdm::Gid& gid) override;

@@ -211,10 +211,13 @@ void Engine::back_off(Peer& peer) {
 void Engine::drain() {
   for (ibv_cq_ex* cq : {queues_.send_cq, queues_.receive_cq}) {
     ibv_poll_cq_attr attr{};
-    // An error is a completion of a queue pair that the library has forgotten.
+    // An error is a completion of a queue pair that the library has forgotten: as many as a CQ has.
+    std::size_t forgotten = config_.tx_depth + config_.rx_depth;
     for (int result = 0; (result = ibv_start_poll(cq, &attr)) != ENOENT;) {
+      if (result != 0 && forgotten-- == 0) break;
       if (result != 0) continue;
       do {
+        if (took_unsolicited(*cq)) continue;
         Work& work = *reinterpret_cast<Work*>(cq->wr_id);
         if (work.engine != this) take(work, *cq);
       } while (ibv_next_poll(cq) == 0);

@@ -26,6 +26,12 @@ struct Destination {
 
 class Engine;
 
+// A registration for the time of one operation. mr null: there is none.
+struct Pinned {
+  ibv_mr* mr = nullptr;
+  void* kept = nullptr;  // the host's
+};
+
 class Host {
  public:
   // The registration with this key in the domain, or null: remote keys of emulated RMA are checked
@@ -35,6 +41,11 @@ class Host {
   // Registers memory with the device. `access`: IBV_ACCESS_*. @returns null, errno says why
   virtual ibv_mr* register_memory(void* address, std::size_t bytes, int access) = 0;
   virtual void deregister(ibv_mr* mr) = 0;
+  // The same for memory of the application, for one operation: may be kept for later ones.
+  virtual Pinned pin(void* address, std::size_t bytes, int access) {
+    return {register_memory(address, bytes, access), nullptr};
+  }
+  virtual void unpin(const Pinned& pinned) { deregister(pinned.mr); }
 
   // Counted by GID: several addresses share one handle. @returns ah = null, errno says why
   virtual Destination acquire_destination(const Gid& gid) = 0;

@@ -61,9 +61,9 @@ void Engine::advance(IncomingOp& op) {
 bool Engine::register_destination(IncomingOp& op) {
   for (std::size_t i = 0; i < op.destination.count(); ++i) {
     const Span& span = op.destination[i];
-    if (span.length == 0 || span.region != nullptr || op.temporary[i] != nullptr) continue;
-    op.temporary[i] = host_.register_memory(span.at, span.length, IBV_ACCESS_LOCAL_WRITE);
-    if (op.temporary[i] == nullptr) return false;
+    if (span.length == 0 || span.region != nullptr || op.temporary[i].mr != nullptr) continue;
+    op.temporary[i] = host_.pin(span.at, span.length, IBV_ACCESS_LOCAL_WRITE);
+    if (op.temporary[i].mr == nullptr) return false;
   }
   return true;
 }
@@ -101,8 +101,8 @@ void Engine::ask_reads(IncomingOp& op) {
     work->peer = op.peer;
     work->incoming = &op;
     work->local = at.local;
-    work->lkey = op.temporary[at.local_index] != nullptr
-                     ? op.temporary[at.local_index]->lkey
+    work->lkey = op.temporary[at.local_index].mr != nullptr
+                     ? op.temporary[at.local_index].mr->lkey
                      : op.destination[at.local_index].region->lkey;
     work->length = static_cast<std::uint32_t>(at.length);
     work->remote = at.remote;

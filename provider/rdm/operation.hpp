@@ -15,6 +15,7 @@
 
 #include "rdm/buffers.hpp"
 #include "rdm/completion.hpp"
+#include "rdm/host.hpp"
 #include "rdm/intrusive_list.hpp"
 #include "rdm/matcher.hpp"
 #include "rdm/op_pool.hpp"
@@ -26,7 +27,7 @@ namespace efa::rdm {
 struct Peer;
 
 // Registrations made for one operation, one for each of its pieces without a descriptor.
-using Temporary = std::array<ibv_mr*, kMaxIovs>;
+using Temporary = std::array<Pinned, kMaxIovs>;
 
 struct RmaIovs {
   std::array<Iov, kMaxIovs> iov{};

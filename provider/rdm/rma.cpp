@@ -76,7 +76,7 @@ int Engine::launch_device_write(OutgoingOp& op) {
     work->peer = op.peer;
     work->outgoing = &op;
     work->local = at.local;
-    work->lkey = op.temporary[at.local_index] != nullptr ? op.temporary[at.local_index]->lkey
+    work->lkey = op.temporary[at.local_index].mr != nullptr ? op.temporary[at.local_index].mr->lkey
                  : op.source[at.local_index].region != nullptr
                      ? op.source[at.local_index].region->lkey
                      : any_lkey();

@@ -305,27 +305,27 @@ bool Engine::register_source(OutgoingOp& op, int access) {
   for (std::size_t i = 0; i < op.source.count(); ++i) {
     const Span& span = op.source[i];
     const bool remote = (access & IBV_ACCESS_REMOTE_READ) != 0;
-    if (span.length == 0 || op.temporary[i] != nullptr) continue;
+    if (span.length == 0 || op.temporary[i].mr != nullptr) continue;
     if (span.region != nullptr && (!remote || span.region->remote_readable)) continue;
-    op.temporary[i] = host_.register_memory(span.at, span.length, access);
-    if (op.temporary[i] == nullptr) return false;
+    op.temporary[i] = host_.pin(span.at, span.length, access);
+    if (op.temporary[i].mr == nullptr) return false;
   }
   return true;
 }
 
 void Engine::unregister(Temporary& registrations) {
-  for (ibv_mr*& mr : registrations) {
-    if (mr != nullptr) host_.deregister(mr);
-    mr = nullptr;
+  for (Pinned& pinned : registrations) {
+    if (pinned.mr != nullptr) host_.unpin(pinned);
+    pinned = {};
   }
 }
 
 std::size_t Engine::read_iovs(const OutgoingOp& op, std::array<Iov, kMaxIovs>& iovs) const {
   for (std::size_t i = 0; i < op.source.count(); ++i) {
     const Span& span = op.source[i];
-    const std::uint64_t key = op.temporary[i] != nullptr ? op.temporary[i]->rkey
-                              : span.region != nullptr   ? span.region->rkey
-                                                         : 0;
+    const std::uint64_t key = op.temporary[i].mr != nullptr ? op.temporary[i].mr->rkey
+                              : span.region != nullptr      ? span.region->rkey
+                                                            : 0;
     iovs[i] = {reinterpret_cast<std::uintptr_t>(span.at), span.length, key};
   }
   return op.source.count();
