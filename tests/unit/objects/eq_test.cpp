@@ -104,7 +104,7 @@ TEST(Eq, TheTextOfAnErrorIsLentToWhoBringsNoRoom) {
   EXPECT_STREQ(static_cast<char*>(error.err_data), "peer gone");
   EXPECT_STREQ(fi_eq_strerror(q.eq.get(), error.prov_errno, error.err_data, nullptr, 0),
                "peer gone");
-  EXPECT_STREQ(fi_eq_strerror(q.eq.get(), 15, nullptr, nullptr, 0), rdm::text_of_errno(15));
+  EXPECT_STREQ(fi_eq_strerror(q.eq.get(), 15, nullptr, nullptr, 0), efa::rdm::text_of_errno(15));
   char small[5];
   EXPECT_STREQ(fi_eq_strerror(q.eq.get(), 15, error.err_data, small, sizeof small), "peer");
 }
