@@ -3,8 +3,8 @@
 #
 # Usage: release_2.sh COMPILER PEERS_DIRECTORY EFA_EMU
 #
-# The provider for libfabric 2.1: compiles, wins over the one inside, and gives the same answers, but for
-# those in differences-2.1.txt. Builds libfabric 2.1 from trixie's sources first, once.
+# The provider for libfabric 2.1: compiles, wins over the one inside, gives the same answers, but for those in
+# differences-2.1.txt, and opens its objects. Builds libfabric 2.1 from trixie's sources first, once.
 set -euo pipefail
 compiler=$1 peers=$2 emu=$3
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,14 +14,17 @@ libfabric=$peers/libfabric-2.1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# As in provider/CMakeLists.txt, for another layout of libfabric's structures.
-"$compiler" -std=c++20 -O1 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -fno-exceptions \
-	-fno-rtti -I "$root/userspace/include" -I "$libfabric/include" -I "$root/provider" \
-	-I "$root/provider/src" "$root"/provider/{src,objects,rdm,wire}/*.cpp -L "$libfabric/lib" -lfabric -libverbs \
-	-lefa -static-libstdc++ -static-libgcc -Wl,-z,defs -o "$work/libefa-fi.so"
+# Kept, so that a second run compiles what has changed.
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+cmake -S "$root" -B "$peers/provider-2.1" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DEFA_LIBFABRIC_ROOT="$libfabric" \
+	-DEFA_EMULATOR=OFF -DBUILD_TESTING=OFF >"$work/log"
+cmake --build "$peers/provider-2.1" --target efa_fi -j "$(nproc)" >>"$work/log" || { cat "$work/log" && exit 1; }
+provider=$peers/provider-2.1/provider/lib
 # The hints use names that libfabric 2 calls deprecated.
 "$compiler" -std=c++20 -w -I "$libfabric/include" "$here/print_info.cpp" "$here/hint_sets.cpp" \
 	-L "$libfabric/lib" -lfabric -o "$work/print_info"
+"$compiler" -std=c++20 -w -I "$libfabric/include" "$here/objects_test.cpp" "$here/hint_sets.cpp" \
+	-L "$libfabric/lib" -lfabric -lgtest -lgtest_main -o "$work/objects"
 
 # answers VARIABLE=VALUE...
 answers() {
@@ -29,7 +32,7 @@ answers() {
 }
 unset FI_PROVIDER_PATH
 answers >"$work/theirs"
-answers FI_PROVIDER_PATH="$work" >"$work/ours"
+answers FI_PROVIDER_PATH="$provider" >"$work/ours"
 PYTHONPATH=$here python3 - "$work/theirs" "$work/ours" "$here/differences-2.1.txt" <<-'END'
 	import sys
 	import answers
@@ -43,3 +46,5 @@ PYTHONPATH=$here python3 - "$work/theirs" "$work/ours" "$here/differences-2.1.tx
 	print(len(theirs), 'answers compared')
 	sys.exit(set(found) != wanted or len(theirs) < 400)
 END
+env LD_LIBRARY_PATH="$libfabric/lib" FI_PROVIDER=efa FI_PROVIDER_PATH="$provider" EFA_MAX_MR=20 EFA_MAX_AH=12 \
+	"$emu" run --limit max_mr=20 --limit max_ah=12 -- "$work/objects" --gtest_brief=1
