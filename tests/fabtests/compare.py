@@ -20,6 +20,14 @@ HEAD = ("# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause\n"
         "# fabtests 2.1, efa, host memory, over libfabric 2.1's own provider on emulated efa2 devices:\n"
         "# case, result, reason\n")
 
+PAGE_HEAD = """<!-- SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause -->
+# fabtests 2.1 over our provider and over upstream's
+
+Written by `tests/fabtests/compare.py --page docs/fabtests-results.md RESULTS`; docs/fabtests.md says how the lists
+come about.
+
+"""
+
 
 def read(path):
     """Case to (result, reason). A case that was repeated counts as it ended last."""
@@ -84,7 +92,7 @@ def main():
     print(text)
     if arguments.page:
         with open(arguments.page, "w", encoding="utf-8") as page:
-            page.write(text)
+            page.write(PAGE_HEAD + text)
     worse = [name for name, (result, _) in ours.items()
              if result == "failed" and theirs.get(name, ["passed"])[0] == "passed"]
     print(f"{len(worse)} cases fail that pass with upstream's")

@@ -17,6 +17,15 @@ import time
 import cells
 from sides import Pair, Side
 
+HEAD = """<!-- SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause -->
+# libfabric providers with each other
+
+Written by `scripts/test-fabric-interop.sh --page docs/interop-fabric.md`: programs of fabtests between two emulated
+hosts, the client over one provider, the server over another, data checked. "ours" is `libefa-fi.so` of this
+repository, "upstream" the provider inside libfabric, 2.1 and 1.17 the release of libfabric. What each row runs is
+in `tests/interop_fabric/cells.py`.
+
+"""
 WORDS = {True: "ok", False: "**failed**", None: "-"}
 
 
@@ -76,7 +85,7 @@ def main():
     print(text)
     if arguments.page:
         with open(arguments.page, "w", encoding="utf-8") as page:
-            page.write(text)
+            page.write(HEAD + text)
     passed = sum(results.values())
     print(f"{passed} passed, {len(results) - passed} failed")
     sys.exit(passed != len(results))
