@@ -16,6 +16,7 @@ constexpr std::size_t kLargePerSlab = 32;
 constexpr std::size_t kReceivesPerSlab = 64;
 constexpr std::uint32_t kFirstReceives = 512;
 constexpr std::size_t kPostChain = 64;
+constexpr std::uint64_t kPatience = 3'000'000;  // microseconds
 
 }  // namespace
 
@@ -204,8 +205,21 @@ void Engine::back_off(Peer& peer) {
     peer.backoff = std::min(2 * peer.backoff, config_.max_backoff);
   }
   if (peer.backing_off) return;
+  const std::uint64_t now = host_.now();
+  if (peer.not_ready_since == 0) peer.not_ready_since = now;
+  if (now - peer.not_ready_since > kPatience && !peer.told_not_ready) tell_not_ready(peer);
   peer.backing_off = true;
-  peer.resume_at = host_.now() + peer.backoff;
+  peer.resume_at = now + peer.backoff;
+}
+
+// Once, until it takes packets again: a user whose job hangs learns whom it waits for.
+void Engine::tell_not_ready(Peer& peer) {
+  peer.told_not_ready = true;
+  host_.warn(name_of(peer.address) + " has had no receive buffer free for " +
+             std::to_string(kPatience / 1'000'000) +
+             " s: does it still call fi_cq_read() or MPI functions? What is sent to it from " +
+             name_of(config_.own) + " waits, and is tried again every " +
+             std::to_string(peer.backoff / 1000) + " ms");
 }
 
 void Engine::drain() {

@@ -187,6 +187,7 @@ class Engine {
   std::uintptr_t any_memory();
   std::uint32_t any_lkey();
   bool retry(Work& work, std::uint32_t status);
+  void peer_is_away(const Work& work, int code);
   void packet_done(TxPacket& packet);
   static void runt_done(const TxPacket& packet);
   void eager_done(TxPacket& packet);
@@ -334,6 +335,7 @@ class Engine {
   void resend(Peer& peer);
   void send_waiting();
   void back_off(Peer& peer);
+  void tell_not_ready(Peer& peer);
 
   // ---- Peers (life.cpp)
   Peer& new_peer(const RawAddress& address, ibv_ah* ah, std::uint16_t ahn);

@@ -54,9 +54,12 @@ struct Peer {
 
   // RNR (section 12).
   List<Work, &Work::queue> resend;
-  Link resending;               // in the engine's list of peers with something to send again
-  std::uint64_t resume_at = 0;  // microseconds
-  std::uint64_t backoff = 0;    // the last pause
+  Link resending;                     // in the engine's list of peers with something to send again
+  std::uint64_t resume_at = 0;        // microseconds
+  std::uint64_t backoff = 0;          // the last pause
+  std::uint64_t not_ready_since = 0;  // microseconds
+  bool told_not_ready = false;        // the user was
+  bool told_away = false;             // the same about a peer that does not answer
 
   std::uint64_t runt_in_flight = 0;  // bytes
   Link handshake_due;

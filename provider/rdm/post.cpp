@@ -194,6 +194,8 @@ void Engine::sent(Work& work) {
   if (peer.backoff != 0) {  // it takes packets again
     peer.backoff = 0;
     peer.backing_off = false;
+    peer.not_ready_since = 0;
+    peer.told_not_ready = false;
   }
   switch (work.kind) {
     case WorkKind::kEager:
@@ -284,14 +286,26 @@ bool Engine::retry(Work& work, std::uint32_t status) {
   return true;
 }
 
+// Close does not wait for it any more. The user is told once, if something of his is lost; that an
+// answer does not reach a peer which has ended is nothing special.
+void Engine::peer_is_away(const Work& work, int code) {
+  Peer& peer = *work.peer;
+  const bool of_user = work.kind != WorkKind::kLast && work.kind != WorkKind::kControl;
+  if (of_user && !peer.told_away && !peer.gone) {
+    peer.told_away = true;
+    host_.warn(describe(peer, code));
+  }
+  peer.unresponsive = true;
+}
+
 void Engine::not_sent(Work& work, ibv_wc_status status, std::uint32_t vendor_error) {
   --outstanding_;
   Peer& peer = *work.peer;
   --peer.works;
   if (status == IBV_WC_WR_FLUSH_ERR) vendor_error = kFlushed;
   if (retry(work, vendor_error)) return;
-  if (says_peer_is_away(vendor_error)) peer.unresponsive = true;
   const int code = completion_errno(vendor_error, peer.handshake_received);
+  if (says_peer_is_away(vendor_error)) peer_is_away(work, code);
   const int error = error_of(code);
   const bool told = peer.gone || vendor_error == kFlushed || says_peer_is_away(vendor_error);
   switch (work.kind) {

@@ -33,9 +33,9 @@ bool Engine::target_of(const Peer& peer, const Packet& packet, std::uint64_t acc
       bad_packet(&peer, ProviderErrno::kRmaAddress,
                  std::to_string(iov.len) + " bytes at " + std::to_string(iov.addr) + " with key " +
                      std::to_string(iov.key) +
-                     (region == nullptr                ? ": no registration has this key"
+                     (region == nullptr                     ? ": no registration has this key"
                       : (region->access & access) != access ? ": the registration does not allow it"
-                                                       : ": they are not inside it"));
+                                                            : ": they are not inside it"));
       return false;
     }
     // NOLINTNEXTLINE(performance-no-int-to-ptr): an address that came as a number
@@ -136,10 +136,9 @@ void Engine::on_atomic(Peer& peer, const Packet& packet) {
                           : packet.kind() == Kind::kAtomicFetch ? AtomicForm::kFetch
                                                                 : AtomicForm::kCompare;
   Buffers memory;
-  const std::uint64_t access = form == AtomicForm::kWrite ? FI_REMOTE_WRITE
-                               : operation == FI_ATOMIC_READ
-                                   ? FI_REMOTE_READ
-                                   : FI_REMOTE_WRITE | FI_REMOTE_READ;
+  const std::uint64_t access = form == AtomicForm::kWrite    ? FI_REMOTE_WRITE
+                               : operation == FI_ATOMIC_READ ? FI_REMOTE_READ
+                                                             : FI_REMOTE_WRITE | FI_REMOTE_READ;
   if (!target_of(peer, packet, access, memory)) return;
   if (!atomic_valid(form, datatype, operation) || !whole_elements(memory, atomic_size(datatype)))
     return bad_packet(
