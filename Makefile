@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb test test-driver test-package test-kernels test-interop test-square test-fabric test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
+.PHONY: all run run-native run-vm run-job dkms-deb libefa-deb provider-deb test test-driver test-package test-kernels test-interop test-square test-fabric test-lab test-kunit test-debug-kernel test-sanitizers test-fuzz-smoke fuzz bench lint format install clean distclean deps help
 
 all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
@@ -31,13 +31,16 @@ dkms-deb: ## the driver as a Debian package for DKMS: build/packages/efa-dkms_*.
 libefa-deb: ## libefa as Debian packages: build/packages/libefa-open1_*.deb and -dev
 	scripts/libefa-deb.sh
 
+provider-deb: ## the libfabric provider as a Debian package: build/packages/libfabric-efa-open_*.deb
+	scripts/provider-deb.sh
+
 test: ## all tests, also under sanitizers, and a short run of the fuzzers
 	scripts/test.sh
 
 test-driver: ## efa.ko in guests of the VM lab, kernel 6.1 (10 minutes)
 	scripts/test.sh driver
 
-test-package: ## the lives of the Debian packages efa-dkms and libefa-open1: install, upgrade, remove, purge
+test-package: ## the lives of the Debian packages efa-dkms, libefa-open1, libfabric-efa-open: install to purge
 	scripts/test.sh package
 
 test-kernels: ## efa.ko on every supported kernel: build with W=1 and sparse, boot, test; docs/kernels.md
@@ -79,7 +82,7 @@ lint: ## check format, clang-tidy, shell and Python scripts, licence lines
 format: ## let clang-format change the sources
 	scripts/lint.sh format
 
-install: ## install efa-emu and libefa below DESTDIR/PREFIX (/usr/local)
+install: ## install efa-emu, libefa and the libfabric provider below DESTDIR/PREFIX (/usr/local)
 	scripts/install-deps.sh build test
 	scripts/build.sh
 	DESTDIR=$(DESTDIR) cmake --install build/default --prefix $(PREFIX)

@@ -9,7 +9,7 @@
 provider=()
 build_provider() {
 	if [ "$provider_choice" = ours ]; then
-		build_tree default efa_fi
+		build_tree default "efa_fi efa_fi_alias"
 		provider=("FI_PROVIDER_PATH=$build/default/provider/lib")
 	else
 		# An installed one of ours would be found without the variable.

@@ -36,6 +36,11 @@ build_debs() {
 		--exclude=Module.symvers --exclude=modules.order --exclude="efa_config.h*" \
 		--exclude=kernel/tests --exclude=.clang-format -cf - "$@" | tar -C "$tree" -xf -
 	mv "$tree/packaging/debian" "$tree/debian"
+	# debhelper gives the compilers another home.
+	if command -v ccache >/dev/null; then
+		export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$tree
+		export CCACHE_DIR=${CCACHE_DIR:-$(ccache --get-config cache_dir)}
+	fi
 	if ! (cd "$tree" && DEB_BUILD_OPTIONS="noautodbgsym parallel=$(nproc)" \
 		dpkg-buildpackage -us -uc "--build=$kind") >"$target/build-$kind.log" 2>&1; then
 		cat "$target/build-$kind.log" >&2

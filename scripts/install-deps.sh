@@ -12,7 +12,7 @@ packages_of() {
 	case $1 in
 	build) echo build-essential cmake ninja-build pkg-config ccache python3 \
 		libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev \
-		libgtest-dev libgmock-dev libibverbs-dev systemtap-sdt-dev ;;
+		libgtest-dev libgmock-dev libibverbs-dev libfabric-dev systemtap-sdt-dev ;;
 	# The programs that the emulator is tried with, and what perftest of a newer Debian needs to build.
 	run) echo libibverbs-dev ibverbs-providers ibverbs-utils rdma-core perftest \
 		librdmacm-dev libibumad-dev libpci-dev libnl-3-dev libnl-route-3-dev libudev-dev \
@@ -24,7 +24,8 @@ packages_of() {
 	fabtests) echo python3-pytest python3-pytest-xdist python3-yaml python3-retrying python3-junitparser ;;
 	bench) packages_of run && echo libbenchmark-dev valgrind ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
-	package) echo build-essential cmake pkg-config libibverbs-dev systemtap-sdt-dev debhelper dh-dkms dkms lintian ;;
+	package) echo build-essential cmake pkg-config libibverbs-dev libfabric-dev systemtap-sdt-dev debhelper dh-dkms \
+		dkms lintian ;;
 	# QEMU and the kernels of the VM lab come into a cache, these are what it runs on the host and in guests.
 	lab) echo busybox-static kmod xz-utils zstd pciutils iproute2 iputils-ping openssh-server python3 \
 		util-linux ;;

@@ -16,7 +16,7 @@ mkdir -p "$target"
 target=$(cd "$target" && pwd)
 version=$(package_version)
 
-build_debs "$target" any libefa-open1 libefa-open-dev -- dkms.conf CMakeLists.txt packaging docs kernel userspace
+DEB_BUILD_PROFILES=pkg.efa.nofi build_debs "$target" any libefa-open1 libefa-open-dev -- dkms.conf CMakeLists.txt packaging docs kernel userspace
 for package in libefa-open1 libefa-open-dev; do
 	echo "${target#"$root"/}/${package}_${version}_$(dpkg --print-architecture).deb"
 done

@@ -25,6 +25,7 @@ namespace {
 /// Lives from fi_prov_ini() to cleanup(), which may be after the destructors of this DSO: so never
 /// a static object.
 struct State {
+  int starts = 1;  ///< by libfabric and by the alias (alias/aws.cpp), each with its cleanup()
   Process process;
   std::mutex lock;
   std::set<std::string> said;  ///< applications try the same hints again and again
@@ -94,6 +95,7 @@ int provide_info(uint32_t version, const char* node, const char* service, uint64
 }
 
 void cleanup() {
+  if (!state || --state->starts > 0) return;
   const std::unique_ptr<State> owner(std::exchange(state, nullptr));
 }
 
@@ -137,6 +139,10 @@ void say_useless_rdma(const Process& of) {
 }
 
 bool start() {
+  if (state) {
+    ++state->starts;
+    return true;
+  }
   const uint32_t running = fi_version();
   if (abi_class(running) != kBuiltAbi) {
     log(FI_LOG_WARN, "built for libfabric " + version_text(kBuiltFor) + ", this is " +

@@ -15,6 +15,7 @@ import answers
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 OURS = os.environ['EFA_FI_PATH']
 PRINT = os.environ['EFA_FI_PRINT']
+PAIR = os.path.join(FOLDER, '../../scripts/pair.sh')
 STOCK_LIBEFA = {}
 OWN_LIBEFA = {'LD_LIBRARY_PATH': os.environ['EFA_OWN_LIBEFA']}
 
@@ -101,6 +102,53 @@ class WhoAnswers(unittest.TestCase):
     def test_a_fabric_is_opened(self):
         output, _ = run(PRINT, 'open', FI_PROVIDER='efa')
         self.assertEqual(output, 'opened\n')
+
+
+class Alias(unittest.TestCase):
+    """libaws-fi.so: the name aws for efa."""
+
+    def test_the_name_aws_gives_the_entries_of_efa_without_layers_on_them(self):
+        for variables, arguments in (({'FI_PROVIDER': 'aws'}, []), ({}, ['-p', 'aws'])):
+            with self.subTest(variables):
+                output, _ = run('fi_info', *arguments, **variables)
+                self.assertEqual(fields(output, 'provider'), ['aws', 'aws'])
+                self.assertEqual(fields(output, 'domain'), ['efa_0-rdm', 'efa_0-dgrm'])
+                self.assertEqual(fields(output, 'version'), ['117.100', '117.100'])
+
+    def test_who_does_not_name_it_gets_no_device_twice(self):
+        output, _ = run('fi_info')
+        self.assertIn('efa', fields(output, 'provider'))
+        self.assertNotIn('aws', fields(output, 'provider'))
+        output, _ = run('fi_info', FI_PROVIDER='efa')
+        self.assertEqual(fields(output, 'provider'), ['efa', 'efa'])
+
+    def test_it_says_in_the_answer_and_in_the_log_that_it_is_an_alias(self):
+        output, _ = run('fi_info', '-v', FI_PROVIDER='aws')
+        self.assertEqual(fields(output, 'driver'),
+                         ['efa (provider aws is an alias of efa)'] * 2)
+        output, log = run(PRINT, 'open', FI_PROVIDER='aws', FI_LOG_LEVEL='info')
+        self.assertEqual(output, 'opened\n')
+        self.assertIn('provider aws is an alias of efa', log)
+        output, _ = run('fi_info', '-v', FI_PROVIDER='efa')
+        self.assertNotIn('alias', output)
+
+    def test_hints_that_efa_refuses_are_refused_with_the_same_reason(self):
+        _, log = run('fi_info', '-t', 'FI_EP_MSG', FI_PROVIDER='aws', FI_LOG_LEVEL='info',
+                     fails=True)
+        self.assertIn('ep_attr->type: asked FI_EP_MSG', log)
+
+    def test_without_a_device_it_is_not_there(self):
+        environment = {**os.environ, 'FI_PROVIDER_PATH': OURS}
+        done = subprocess.run(['fi_info', '-p', 'aws'], env=environment, capture_output=True,
+                              text=True, timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_messages_go_through_it(self):
+        pingpong = 'fi_pingpong -p aws -e rdm -I 3'
+        path = os.path.dirname(os.environ['EFA_EMU']) + ':' + os.environ['PATH']
+        output, _ = run(PAIR, '47592', pingpong, pingpong + ' host1', options=['--hosts', '2'],
+                        PATH=path, FI_PROVIDER='aws', FI_EFA_ENABLE_SHM_TRANSFER='0')
+        self.assertRegex(output, r'(?m)^1m +3 +=3 ')
 
 
 class Environment(unittest.TestCase):
