@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "catalogue.hpp"
+#include "objects/dump_signal.hpp"
 #include "objects/settings.hpp"
 
 namespace efa::fi {
@@ -56,6 +57,7 @@ struct Process {
   Settings settings;
   OpenDevices devices;
   OpenObjects objects;
+  DumpSignal dump_signal;
 };
 
 /// Valid from fi_prov_ini() to cleanup().

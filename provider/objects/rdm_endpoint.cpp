@@ -166,6 +166,11 @@ int RdmEndpoint::start() {
   return 0;
 }
 
+void RdmEndpoint::dump(uint32_t asked) {
+  dumps_ = asked;
+  log(FI_LOG_WARN, engine->dump());
+}
+
 int RdmEndpoint::control(int command, void*) {
   // For a user whose job hangs: the oldest operation of each peer, as text.
   if (command != kControlDump) return -FI_ENOSYS;

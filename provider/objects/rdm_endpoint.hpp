@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "objects/dump_signal.hpp"
 #include "objects/endpoint.hpp"
 #include "rdm/engine.hpp"
 
@@ -32,7 +33,10 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   int get_option(int option, void* value, size_t* size) override;
   int control(int command, void* argument) override;
   void progress() override {
-    if (engine) engine->progress();
+    if (!engine) return;
+    if (const uint32_t asked = DumpSignal::count(); asked != dumps_) [[unlikely]]
+      dump(asked);
+    engine->progress();
   }
   bool idle() const override { return !engine || !engine->has_pending(); }
 
@@ -80,12 +84,14 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   bool uses_read() const;
   bool uses_write() const;
   void open_tables();
+  void dump(uint32_t asked);
 
   std::optional<bool> device_rdma_;  ///< FI_OPT_EFA_USE_DEVICE_RDMA
   size_t min_multi_recv_;
   bool homogeneous_ = false;
   int hmem_p2p_ = FI_HMEM_P2P_ENABLED;
-  uint64_t reports_ = 0;  ///< errors that went into the log
+  uint32_t dumps_ = DumpSignal::count();  ///< answered
+  uint64_t reports_ = 0;                  ///< errors that went into the log
 };
 
 extern fi_ops_msg rdm_messages;

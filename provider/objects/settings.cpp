@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "objects/settings.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <bit>
 #include <cctype>
@@ -152,6 +154,7 @@ Settings read_settings(const Parameters& parameters, std::vector<std::string>& c
   read.number("implicit_av_size", s.implicit_av_size);
   read.truth("track_mr", s.track_mr);
   read.truth("use_hw_cntr", s.use_hw_cntr);
+  read.number("dump_signal", s.dump_signal, {.most = SIGRTMAX});
   return s;
 }
 

@@ -44,6 +44,7 @@ struct Settings {
   size_t implicit_av_size = 0;  ///< 0: any number
   bool track_mr = false;
   bool use_hw_cntr = true;
+  int dump_signal = 0;  ///< number; 0: none
 };
 
 /// A variable as libfabric read it, and as the user wrote it.

@@ -81,6 +81,9 @@ constexpr Variable kVariables[] = {
      "Counters that the device increments, if it can; fabric efa-direct (default: yes)"},
     {"use_sq_req_id_64_bit", FI_PARAM_BOOL,
      "Request identifiers of 64 bits in send queues, if the device can (default: yes)"},
+    {"dump_signal", FI_PARAM_INT,
+     "Number of a signal on which RDM endpoints write stuck operations into the log (default: 0, "
+     "none)"},
 };
 
 /// Names from recipes and older releases that have no effect here.

@@ -163,6 +163,7 @@ bool start() {
   const Depths depths{made->process.settings.tx_size, made->process.settings.rx_size};
   made->process.catalogue = make_catalogue(kRelease, std::move(devices), depths, provider.version);
   say_useless_rdma(made->process);
+  made->process.dump_signal.install(made->process.settings.dump_signal);
   state = made.release();
   return true;
 }
