@@ -26,7 +26,10 @@ build_debs() {
 		shift
 	done
 	shift
-	work=$(mktemp -d)
+	# Always the same folder: its path is in the compilers' options, and ccache goes by those.
+	work=$target/build-$kind
+	rm -rf "$work"
+	mkdir "$work"
 	# shellcheck disable=SC2064  # this very folder
 	trap "rm -rf '$work'" EXIT
 	tree=$work/efa
