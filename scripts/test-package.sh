@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: test-package.sh [dkms] [libefa]      (none: both)
+# Usage: test-package.sh [dkms] [libefa] [provider]      (none: all)
 #
 # Builds packages and takes them through their lives: efa-dkms on a machine with kernels 6.1 and 6.12
-# (tests/packaging/dkms_life.sh), libefa-open1 and -dev (tests/packaging/libefa_life.sh). This machine does
-# not change. The last line is 'N passed, N failed'.
+# (tests/packaging/dkms_life.sh), libefa-open1 and -dev (tests/packaging/libefa_life.sh), libfabric-efa-open
+# (tests/packaging/provider_life.sh). This machine does not change. The last line is 'N passed, N failed'.
 set -uo pipefail
 . "$(dirname "$0")/steps.sh"
 cd "$root" || exit 1
 
-[ $# -gt 0 ] || set -- dkms libefa
+[ $# -gt 0 ] || set -- dkms libefa provider
 
 passed=0 failed=0
 # life COMMAND...: adds up what its last line counts.
@@ -53,11 +53,24 @@ libefa() {
 		"$build/default/tools/emulator/efa-emu"
 }
 
+provider() {
+	step "Package libfabric-efa-open: build, lintian"
+	scripts/install-deps.sh build run package || exit 2
+	local package
+	build_tree default efa-emu || exit 2
+	package=$(scripts/provider-deb.sh | tail -n 1)
+	[ -f "$package" ] || stop "the package could not be built"
+
+	step "Package libfabric-efa-open: install, use, upgrade, remove, purge"
+	life scripts/machine-root.sh "" tests/packaging/provider_life.sh "$package" "$build/default/tools/emulator/efa-emu"
+}
+
 for package in "$@"; do
 	case $package in
 	dkms) efa_dkms ;;
 	libefa) libefa ;;
-	*) echo "test-package.sh: there is no package '$package'; packages are dkms libefa" >&2 && exit 2 ;;
+	provider) provider ;;
+	*) echo "test-package.sh: there is no package '$package'; packages are dkms libefa provider" >&2 && exit 2 ;;
 	esac
 done
 echo "$passed passed, $failed failed"

@@ -32,14 +32,6 @@ traces() {
 	chroot "$MACHINE_ROOT" dpkg-divert --list '*efa-rdmav*'
 	chroot "$MACHINE_ROOT" ldconfig -p | grep libefa
 }
-# next_version PACKAGE VERSION FILE: the same package with another version number.
-next_version() {
-	local tree
-	tree=$(mktemp -d)
-	dpkg-deb -R "$1" "$tree"
-	sed -i "s/^Version: .*/Version: $2/" "$tree/DEBIAN/control"
-	dpkg-deb --root-owner-group -b "$tree" "$3"
-}
 
 echo 1..17
 cp "$library" "$MACHINE_ROOT/root/libefa-open1.deb"

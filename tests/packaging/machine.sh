@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # used by those who source this
 #
 # Sourced by the tests here, which run below scripts/machine-root.sh: results as TAP, commands inside of the
 # machine $MACHINE_ROOT.
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tests=0 failures=0
 log=$(mktemp)
 
@@ -26,3 +27,11 @@ finish() {
 # What the command prints goes to $log.
 inside() { chroot "$MACHINE_ROOT" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" >"$log" 2>&1 </dev/null; }
 install_package() { inside apt-get install --yes --no-install-recommends "$@"; }
+# next_version PACKAGE VERSION FILE: the same package with another version number.
+next_version() {
+	local tree
+	tree=$(mktemp -d)
+	dpkg-deb -R "$1" "$tree"
+	sed -i "s/^Version: .*/Version: $2/" "$tree/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$tree" "$3"
+}
