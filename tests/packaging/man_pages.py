@@ -36,7 +36,7 @@ def read(path):
 
 
 def pages(folder):
-    found = glob.glob(os.path.join(folder, "efa*.3")) + glob.glob(os.path.join(folder, "efa*.7"))
+    found = glob.glob(os.path.join(folder, "efa*.3")) + glob.glob(os.path.join(folder, "*efa*.7"))
     return {os.path.basename(path): read(path) for path in sorted(found)}
 
 
