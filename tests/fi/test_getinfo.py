@@ -99,6 +99,16 @@ class WhoAnswers(unittest.TestCase):
         self.assertIn('libfabric.so.1', needs)
         self.assertNotIn('libstdc++', needs)
 
+    def test_hooks_around_it_change_nothing(self):
+        pingpong = 'fi_pingpong -p efa -e rdm -I 3'
+        path = os.path.dirname(os.environ['EFA_EMU']) + ':' + os.environ['PATH']
+        for hook in ('perf', 'debug', 'noop'):
+            with self.subTest(hook):
+                output, _ = run(PAIR, '47592', pingpong, pingpong + ' host1',
+                                options=['--hosts', '2'], PATH=path, FI_HOOK=hook,
+                                FI_EFA_ENABLE_SHM_TRANSFER='0')
+                self.assertRegex(output, r'(?m)^1m +3 +=3 ')
+
     def test_a_fabric_is_opened(self):
         output, _ = run(PRINT, 'open', FI_PROVIDER='efa')
         self.assertEqual(output, 'opened\n')
