@@ -103,14 +103,28 @@ ssize_t receive_with_flags(fid_ep* object, const M& asked, uint64_t flags, bool 
   return receive(endpoint, request);
 }
 
+rdm::ReceiveRequest plain_receive(const RdmEndpoint& endpoint, fi_addr_t source, bool tagged,
+                                  Tag tag, void* context) {
+  rdm::ReceiveRequest request = receive_from(endpoint, source, tagged, tag, context);
+  request.reports = endpoint.rx_reports;
+  if (endpoint.rx_multi && !tagged) request.flags = FI_MULTI_RECV;
+  return request;
+}
+
 ssize_t receive_plain(fid_ep* object, const iovec* pieces, void** descriptors, size_t count,
                       fi_addr_t source, bool tagged, Tag tag, void* context) {
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
   if (count > rdm::kMaxIovs) return -FI_EINVAL;
-  rdm::ReceiveRequest request = receive_from(endpoint, source, tagged, tag, context);
+  rdm::ReceiveRequest request = plain_receive(endpoint, source, tagged, tag, context);
   request.destination.assign(pieces, descriptors, count);
-  request.reports = endpoint.rx_reports;
-  if (endpoint.rx_multi && !tagged) request.flags = FI_MULTI_RECV;
+  return receive(endpoint, request);
+}
+
+ssize_t receive_one(fid_ep* object, void* buffer, size_t length, void* descriptor, fi_addr_t source,
+                    bool tagged, Tag tag, void* context) {
+  RdmEndpoint& endpoint = RdmEndpoint::of(object);
+  rdm::ReceiveRequest request = plain_receive(endpoint, source, tagged, tag, context);
+  request.destination.assign(buffer, length, region_of(descriptor));
   return receive(endpoint, request);
 }
 
@@ -127,8 +141,7 @@ ssize_t send_pieces(fid_ep* object, const iovec* pieces, void** descriptors, siz
 
 ssize_t msg_recv(fid_ep* object, void* buffer, size_t length, void* descriptor, fi_addr_t source,
                  void* context) {
-  const iovec piece{buffer, length};
-  return receive_plain(object, &piece, &descriptor, 1, source, false, {}, context);
+  return receive_one(object, buffer, length, descriptor, source, false, {}, context);
 }
 
 ssize_t msg_recvv(fid_ep* object, const iovec* pieces, void** descriptors, size_t count,
@@ -184,8 +197,7 @@ ssize_t msg_injectdata(fid_ep* object, const void* buffer, size_t length, uint64
 
 ssize_t tagged_recv(fid_ep* object, void* buffer, size_t length, void* descriptor, fi_addr_t source,
                     uint64_t tag, uint64_t ignore, void* context) {
-  const iovec piece{buffer, length};
-  return receive_plain(object, &piece, &descriptor, 1, source, true, {tag, ignore}, context);
+  return receive_one(object, buffer, length, descriptor, source, true, {tag, ignore}, context);
 }
 
 ssize_t tagged_recvv(fid_ep* object, const iovec* pieces, void** descriptors, size_t count,

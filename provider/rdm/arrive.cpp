@@ -15,11 +15,10 @@ constexpr std::uint16_t kUnknownHandle = 0xffff;
 
 }  // namespace
 
-void Engine::arrived(RxPacket& packet, ibv_cq_ex& cq) {
+void Engine::arrived(RxPacket& packet, ibv_cq_ex& cq, bool immediate) {
   --receives_posted_;
   to_post_.push_back(&packet);  // what is to be kept is copied
-  if (config_.takes_immediate && ibv_wc_read_opcode(&cq) == IBV_WC_RECV_RDMA_WITH_IMM)
-    return arrived_immediate(cq);
+  if (immediate) return arrived_immediate(cq);
   const std::span<const std::byte> bytes(packet.buffer,
                                          std::min(ibv_wc_read_byte_len(&cq), packet.capacity));
   const Parsed parsed = parse(bytes);
@@ -60,6 +59,9 @@ Peer* Engine::sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t q
 }
 
 void Engine::dispatch(Peer& peer, const Packet& packet, std::span<const std::byte> bytes) {
+  // Almost all packets: a whole message, in its turn.
+  if (packet.kind() == Kind::kEager && peer.order.classify(packet.msg_id()) == Arrival::kNow)
+    return in_turn(peer, packet, bytes);
   switch (packet.kind()) {
     case Kind::kCts:
       return on_cts(peer, packet);

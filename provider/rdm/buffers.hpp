@@ -64,11 +64,11 @@ class Buffers {
 
   // What is contiguous from OFFSET on, at most LENGTH bytes; empty behind the end.
   Span piece(std::uint64_t offset, std::uint64_t length) const {
+    if (count_ == 1 && offset < spans_[0].length) [[likely]]
+      return part_of(spans_[0], offset, length);
     for (std::size_t i = 0; i < count_; ++i) {
       const Span& span = spans_[i];
-      if (offset < span.length)
-        return {span.at + offset, std::min<std::uint64_t>(length, span.length - offset),
-                span.region};
+      if (offset < span.length) return part_of(span, offset, length);
       offset -= span.length;
     }
     return {};
@@ -76,6 +76,10 @@ class Buffers {
 
   // Copies up to LENGTH bytes from OFFSET on to TO. @returns how many there were
   std::uint64_t copy_out(std::uint64_t offset, std::byte* to, std::uint64_t length) const {
+    if (is_in_first(offset, length)) [[likely]] {
+      std::memcpy(to, spans_[0].at + offset, length);
+      return length;
+    }
     std::uint64_t done = 0;
     for (Span at = piece(offset, length); done < length && at.length != 0;
          at = piece(offset + done, length - done)) {
@@ -86,6 +90,10 @@ class Buffers {
   }
   // Copies in, up to the end: what does not fit is left out.
   std::uint64_t copy_in(std::uint64_t offset, const std::byte* from, std::uint64_t length) const {
+    if (is_in_first(offset, length)) [[likely]] {
+      std::memcpy(spans_[0].at + offset, from, length);
+      return length;
+    }
     std::uint64_t done = 0;
     for (Span at = piece(offset, length); done < length && at.length != 0;
          at = piece(offset + done, length - done)) {
@@ -96,6 +104,15 @@ class Buffers {
   }
 
  private:
+  // Almost always: there is one piece, and the bytes fit.
+  bool is_in_first(std::uint64_t offset, std::uint64_t length) const {
+    return length != 0 && count_ != 0 && offset < spans_[0].length &&
+           length <= spans_[0].length - offset;
+  }
+  static Span part_of(const Span& span, std::uint64_t offset, std::uint64_t length) {
+    return {span.at + offset, std::min<std::uint64_t>(length, span.length - offset), span.region};
+  }
+
   Span spans_[kMaxIovs];
   std::size_t count_ = 0;
   std::uint64_t length_ = 0;

@@ -40,10 +40,12 @@ class CompletionRing {
  public:
   explicit CompletionRing(std::size_t capacity = 1024) { allocate(capacity); }
 
-  void push(const Completion& completion) {
+  void push(const Completion& completion) { push() = completion; }
+  // The same for who sets all of its members at once.
+  Completion& push() {
     if (tail_ - head_ >= limit_) [[unlikely]]
       make_room();
-    entries_[tail_++ & (size_ - 1)] = completion;
+    return entries_[tail_++ & (size_ - 1)];
   }
   Completion& last() { return entries_[(tail_ - 1) & (size_ - 1)]; }
   void push_failure(FailedCompletion failure) {

@@ -62,26 +62,31 @@ void Engine::poll(ibv_cq_ex& cq) {
   if (ibv_start_poll(&cq, &attr) != 0) return;
   std::size_t budget = config_.poll_batch;
   do {
-    if (!took_unsolicited(cq)) take(*reinterpret_cast<Work*>(cq.wr_id), cq);
+    const bool immediate = is_immediate(cq);
+    if (!immediate || !took_unsolicited(cq))
+      take(*reinterpret_cast<Work*>(cq.wr_id), cq, immediate);
   } while (--budget != 0 && ibv_next_poll(&cq) == 0);
   ibv_end_poll(&cq);
 }
 
+// Whether it is of a peer's write with data.
+bool Engine::is_immediate(ibv_cq_ex& cq) const {
+  return config_.takes_immediate && ibv_wc_read_opcode(&cq) == IBV_WC_RECV_RDMA_WITH_IMM;
+}
+
 bool Engine::took_unsolicited(ibv_cq_ex& cq) {
-  if (!config_.tells_unsolicited || ibv_wc_read_opcode(&cq) != IBV_WC_RECV_RDMA_WITH_IMM ||
-      !host_.is_unsolicited(cq))
-    return false;
+  if (!config_.tells_unsolicited || !host_.is_unsolicited(cq)) return false;
   if (Engine* owner = host_.engine_of(cq)) owner->arrived_immediate(cq);
   return true;
 }
 
 // CQs may be shared: a completion belongs to the engine that posted its request.
-void Engine::take(Work& work, ibv_cq_ex& cq) {
+void Engine::take(Work& work, ibv_cq_ex& cq, bool immediate) {
   Engine& owner = *work.engine;
   if (work.kind == WorkKind::kReceive) {
     auto& packet = static_cast<RxPacket&>(work);
     if (cq.status == IBV_WC_SUCCESS)
-      owner.arrived(packet, cq);
+      owner.arrived(packet, cq, immediate);
     else
       owner.received_nothing(packet, cq.status);
   } else if (cq.status == IBV_WC_SUCCESS) {
@@ -231,9 +236,10 @@ void Engine::drain() {
       if (result != 0 && forgotten-- == 0) break;
       if (result != 0) continue;
       do {
-        if (took_unsolicited(*cq)) continue;
+        const bool immediate = is_immediate(*cq);
+        if (immediate && took_unsolicited(*cq)) continue;
         Work& work = *reinterpret_cast<Work*>(cq->wr_id);
-        if (work.engine != this) take(work, *cq);
+        if (work.engine != this) take(work, *cq, immediate);
       } while (ibv_next_poll(cq) == 0);
       ibv_end_poll(cq);
     }

@@ -163,14 +163,17 @@ class Engine {
   // ---- Completions of the device (engine.cpp, post.cpp, arrive.cpp)
   void sent(Work& work);
   void not_sent(Work& work, ibv_wc_status status, std::uint32_t vendor_error);
-  void arrived(RxPacket& packet, ibv_cq_ex& cq);
+  void arrived(RxPacket& packet, ibv_cq_ex& cq, bool immediate);
   void received_nothing(RxPacket& packet, ibv_wc_status status);
   void arrived_immediate(ibv_cq_ex& cq);
 
   // ---- Posting (post.cpp)
   std::uint32_t room() const { return config_.tx_depth - outstanding_; }
   void open_batch();
-  void close_batch();
+  void close_batch() {
+    if (batch_open_) ring_doorbell();
+  }
+  void ring_doorbell();
   void start(Work& work);
   void start_bare(const TxPacket& packet);
   void put(TxPacket& packet);
@@ -276,6 +279,7 @@ class Engine {
   void handle_request(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void on_message(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void deliver_eager(Peer& peer, const Packet& packet, PostedOp& posted);
+  void deliver_part(Peer& peer, const Packet& packet, PostedOp& posted);
   void begin_message(IncomingOp& op, const Packet& packet);
   void add_segment(IncomingOp& op, const Packet& packet, std::span<const std::byte> bytes);
   void take_segment(IncomingOp& op, const Packet& packet);
@@ -329,7 +333,8 @@ class Engine {
   // ---- Progress (engine.cpp)
   void poll(ibv_cq_ex& cq);
   bool took_unsolicited(ibv_cq_ex& cq);
-  void take(Work& work, ibv_cq_ex& cq);
+  bool is_immediate(ibv_cq_ex& cq) const;
+  void take(Work& work, ibv_cq_ex& cq, bool immediate);
   void refill();
   void resume_peers();
   void resend(Peer& peer);

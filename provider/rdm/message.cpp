@@ -60,6 +60,7 @@ void Engine::in_turn(Peer& peer, const Packet& packet, std::span<const std::byte
 
 // The expected message is done with: those that waited for it. All packets of one lie together.
 void Engine::take_early(Peer& peer) {
+  if (peer.order.empty()) return peer.order.pass();
   for (std::vector<Held> waiting = peer.order.advance(); !waiting.empty();
        waiting = peer.order.advance()) {
     for (std::size_t i = 0; i < waiting.size(); ++i) {
@@ -108,6 +109,29 @@ void Engine::on_message(Peer& peer, const Packet& packet, std::span<const std::b
 
 // The common case: the whole message is here, and so is its receive.
 void Engine::deliver_eager(Peer& peer, const Packet& packet, PostedOp& posted) {
+  const std::span<const std::byte> data = packet.payload();
+  if (posted.multi || data.size() > posted.destination.length() || queues_.rx == nullptr)
+    return deliver_part(peer, packet, posted);
+  matcher(packet.tagged()).remove(posted);
+  posted.destination.copy_in(0, data.data(), data.size());
+  if (posted.reports) {
+    const auto cq_data = packet.cq_data();
+    queues_.rx->push() = {
+        posted.context,
+        FI_RECV | (packet.tagged() ? FI_TAGGED : FI_MSG) | (cq_data ? FI_REMOTE_CQ_DATA : 0),
+        data.size() + config_.prefix,
+        posted.destination.count() != 0 ? posted.destination[0].at : nullptr,
+        cq_data.value_or(0),
+        packet.tag(),
+        peer.source};
+  }
+  if (queues_.receives != nullptr) queues_.receives->add();
+  if (packet.delivery_complete()) send_receipt(peer, packet.send_id(), packet.msg_id());
+  posted_.give(posted);
+}
+
+// The same for a receive that takes several messages, or has no room for this one.
+void Engine::deliver_part(Peer& peer, const Packet& packet, PostedOp& posted) {
   const std::span<const std::byte> data = packet.payload();
   Completion completion;
   completion.context = posted.context;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "rdm/host.hpp"
+#include "rdm/work.hpp"
 
 namespace efa::rdm {
 
@@ -52,15 +53,22 @@ class PacketPool {
 
   // @returns null when no more memory can be registered
   P* take() {
-    if (free_.empty() && !grow()) return nullptr;
-    P* packet = free_.back();
-    free_.pop_back();
+    if (free_ == nullptr && !grow()) return nullptr;
+    P* packet = static_cast<P*>(free_);
+    free_ = packet->next_free;
     return packet;
   }
-  void give(P& packet) { free_.push_back(&packet); }
+  void give(P& packet) {
+    packet.next_free = free_;
+    free_ = &packet;
+  }
 
   std::size_t size() const { return slabs_.size() * per_slab_; }
-  std::size_t in_use() const { return size() - free_.size(); }
+  std::size_t in_use() const {  // for tests
+    std::size_t count = size();
+    for (const Work* packet = free_; packet != nullptr; packet = packet->next_free) --count;
+    return count;
+  }
   std::size_t buffer_bytes() const { return slabs_.size() * per_slab_ * buffer_; }
 
  private:
@@ -70,14 +78,13 @@ class PacketPool {
     auto slab = Slab::make(host_, per_slab_ * buffer_, access_);
     if (!slab) return false;
     auto packets = std::make_unique<P[]>(per_slab_);
-    free_.reserve(size() + per_slab_);
     for (std::size_t i = per_slab_; i-- > 0;) {
       P& packet = packets[i];
       packet.engine = &engine_;
       packet.buffer = slab->memory() + i * buffer_;
       packet.lkey = slab->lkey();
       packet.capacity = static_cast<std::uint32_t>(capacity_);
-      free_.push_back(&packet);
+      give(packet);
     }
     slabs_.push_back(std::move(slab));
     packets_.push_back(std::move(packets));
@@ -92,7 +99,7 @@ class PacketPool {
   const int access_;
   std::vector<std::unique_ptr<Slab>> slabs_;
   std::vector<std::unique_ptr<P[]>> packets_;
-  std::vector<P*> free_;
+  Work* free_ = nullptr;  // a list by next_free
 };
 
 }  // namespace efa::rdm

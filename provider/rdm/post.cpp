@@ -31,8 +31,7 @@ void Engine::open_batch() {
   batch_open_ = true;
 }
 
-void Engine::close_batch() {
-  if (!batch_open_) return;
+void Engine::ring_doorbell() {
   batch_open_ = false;
   const int error = ibv_wr_complete(queues_.send);
   if (error != 0)
@@ -139,20 +138,16 @@ bool Engine::fits_zero_copy(const Span& piece, std::uint64_t length) const {
   return piece.region != nullptr && piece.length == length && config_.max_sge >= 2;
 }
 
-// Puts LENGTH bytes of SOURCE behind the header: as a second piece of the request where they lie,
-// or copied.
+// Puts LENGTH bytes of SOURCE behind the header: copied, or as a second piece of the request where
+// they lie (which must_copy() has to allow).
 void Engine::fill(TxPacket& packet, std::size_t header, const Buffers& source, std::uint64_t offset,
                   std::uint64_t length, bool copy) {
-  packet.length = static_cast<std::uint32_t>(header);
   packet.data = static_cast<std::uint32_t>(length);
-  if (length == 0) return;
-  const Span piece = source.piece(offset, length);
-  if (!copy && fits_zero_copy(piece, length)) {
-    packet.tail = piece;
-    return;
-  }
-  source.copy_out(offset, packet.buffer + header, length);
-  packet.length += static_cast<std::uint32_t>(length);
+  packet.length = static_cast<std::uint32_t>(copy ? header + length : header);
+  if (copy)
+    source.copy_out(offset, packet.buffer + header, length);
+  else if (length != 0)
+    packet.tail = source.piece(offset, length);
 }
 
 RdmaWork* Engine::take_rdma() {
@@ -240,7 +235,7 @@ void Engine::sent(Work& work) {
 void Engine::eager_done(TxPacket& packet) {
   if (!packet.peer->gone) {
     if (packet.reports)
-      queues_.tx->push({packet.context, packet.flags, packet.data, nullptr, 0, packet.tag});
+      queues_.tx->push() = {packet.context, packet.flags, packet.data, nullptr, 0, packet.tag};
     if (queues_.sends != nullptr) queues_.sends->add();
   }
   give(packet);

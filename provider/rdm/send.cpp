@@ -201,6 +201,7 @@ TxPacket* Engine::request_packet(OutgoingOp& op, std::uint64_t offset, std::uint
   packet->kind = WorkKind::kRequest;
   packet->peer = op.peer;
   packet->outgoing = &op;
+  packet->copied = copies;
   return packet;
 }
 
@@ -213,7 +214,7 @@ bool Engine::must_copy(const OutgoingOp& op, std::uint64_t offset, std::uint64_t
 void Engine::send_request(TxPacket& packet, std::size_t header, std::uint64_t offset,
                           std::uint64_t length) {
   OutgoingOp& op = *packet.outgoing;
-  fill(packet, header, op.source, offset, length, must_copy(op, offset, length));
+  fill(packet, header, op.source, offset, length, packet.copied);
   ++op.outstanding;
   put(packet);
 }
@@ -315,7 +316,8 @@ bool Engine::register_source(OutgoingOp& op, int access) {
 
 void Engine::unregister(Temporary& registrations) {
   for (Pinned& pinned : registrations) {
-    if (pinned.mr != nullptr) host_.unpin(pinned);
+    if (pinned.mr == nullptr) continue;
+    host_.unpin(pinned);
     pinned = {};
   }
 }

@@ -34,6 +34,7 @@ struct Work {
   std::uint8_t not_ready = 0;  // times that the peer had no receive for it (RNR)
   Engine* engine = nullptr;
   Peer* peer = nullptr;
+  Work* next_free = nullptr;  // in the pool of those that nobody uses
   Link queue;  // of those that wait: for room in the SQ, for a peer to be ready again
 };
 
@@ -44,6 +45,7 @@ struct TxPacket : Work {
   std::uint32_t lkey = 0;
   std::uint32_t capacity = 0;
   std::uint32_t length = 0;  // of the head
+  bool copied = false;       // the head has all of the payload, there is no tail
   bool bare = false;         // no header, to the peer's other queue pair (section 16)
   std::uint32_t data = 0;    // payload bytes of the operation in head and tail
   Span tail{};

@@ -22,12 +22,51 @@ class Parser {
  public:
   static Parsed run(std::span<const std::byte> bytes) {
     Parsed result;
+    if (run_plain(bytes, result.packet_)) [[likely]]
+      return result;
     Parser parser(bytes, result);
     if (!parser.common_header() || !parser.body()) result.packet_ = Packet();
     return result;
   }
 
  private:
+  // What almost all packets are: messages or segments of them, behind headers whose places their
+  // flags tell. All others, and what is wrong, go the whole way.
+  static bool run_plain(std::span<const std::byte> bytes, Packet& packet) {
+    CommonHeader common;
+    if (bytes.size() < sizeof common) return false;
+    std::memcpy(&common, bytes.data(), sizeof common);
+    const Shape& what = shape(common.type);
+    if ((what.kind != Kind::kEager && what.kind != Kind::kMedium) ||
+        common.version < kProtocolVersion || (common.flags & kReqRawAddress) != 0)
+      return false;
+    const bool has_cq_data = (common.flags & kReqCqData) != 0;
+    const bool has_connid = (common.flags & kFlagConnid) != 0;
+    const std::size_t connid_at = what.header_bytes + (has_cq_data ? sizeof(std::uint64_t) : 0);
+    const std::size_t payload_at = connid_at + (has_connid ? sizeof(std::uint32_t) : 0);
+    if (payload_at > bytes.size()) return false;
+    const std::size_t size = bytes.size() - payload_at;
+    if (what.kind == Kind::kMedium && !is_segment(bytes.data(), what, size)) return false;
+    packet.base_ = bytes.data();
+    packet.shape_ = &what;
+    packet.payload_at_ = payload_at;
+    packet.payload_size_ = size;
+    packet.connid_at_ = has_connid ? connid_at : 0;
+    packet.flags_ = common.flags;
+    packet.cq_data_at_ = has_cq_data ? what.header_bytes : 0;
+    packet.type_ = common.type;
+    return true;
+  }
+
+  // Whether SIZE bytes are a part of the message that their header tells of.
+  static bool is_segment(const std::byte* header, const Shape& what, std::size_t size) {
+    std::uint64_t total = 0;
+    std::uint64_t offset = 0;
+    std::memcpy(&total, header + what.offset(Field::kMsgLength), sizeof total);
+    std::memcpy(&offset, header + what.offset(Field::kSegOffset), sizeof offset);
+    return size != 0 && offset <= total && size <= total - offset;
+  }
+
   Parser(std::span<const std::byte> bytes, Parsed& result)
       : bytes_(bytes), packet_(result.packet_), error_(result.error_) {}
 
