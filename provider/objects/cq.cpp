@@ -73,7 +73,7 @@ int close_cq(fid* object) {
     const Guard guard(cq.domain->lock);
     if (!cq.endpoints.empty()) return -FI_EBUSY;
   }
-  delete &cq;
+  const std::unique_ptr<Cq> owner(&cq);
   return 0;
 }
 
@@ -189,10 +189,9 @@ int open_cq(fid_domain* fid, fi_cq_attr* attributes, fid_cq** opened, void* cont
   if (const int error = check(asked, domain.kind)) return error;
   std::unique_ptr<Cq> cq;
   if (domain.kind == Kind::rdm)
-    cq.reset(new (std::nothrow) RdmCq(domain, asked, context));
+    cq = std::make_unique<RdmCq>(domain, asked, context);
   else
-    cq.reset(new (std::nothrow) DirectCq(domain, asked, context));
-  if (!cq) return -FI_ENOMEM;
+    cq = std::make_unique<DirectCq>(domain, asked, context);
   if (const int error = cq->create()) return error;
   *opened = cq.release();
   return 0;

@@ -2,7 +2,7 @@
 /// The table of datagram endpoints (spec libfabric-api 2.2). All buffers begin with 40 bytes: in
 /// receives the device writes a GRH there, in sends they are skipped.
 #include <algorithm>
-#include <new>
+#include <memory>
 
 #include "objects/absent_tables.hpp"
 #include "objects/device_endpoint.hpp"
@@ -114,12 +114,11 @@ class DatagramEndpoint final : public DeviceEndpoint {
 }  // namespace
 
 Endpoint* make_datagram_endpoint(Domain& domain, const fi_info& info, void* context) {
-  auto* const endpoint = new (std::nothrow) DatagramEndpoint(domain, info, context);
-  if (!endpoint) return nullptr;
+  auto endpoint = std::make_unique<DatagramEndpoint>(domain, info, context);
   endpoint->tagged = &no_tagged;
   endpoint->rma = &no_rma;
   endpoint->atomic = &no_atomics;
-  return endpoint;
+  return endpoint.release();
 }
 
 }  // namespace efa::fi

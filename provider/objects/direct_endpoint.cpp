@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /// The tables of the fabric efa-direct (spec libfabric-api 2.1).
 #include <algorithm>
-#include <new>
+#include <memory>
 
 #include "objects/absent_tables.hpp"
 #include "objects/device_endpoint.hpp"
@@ -173,11 +173,10 @@ class DirectEndpoint final : public DeviceEndpoint {
 }  // namespace
 
 Endpoint* make_direct_endpoint(Domain& domain, const fi_info& info, void* context) {
-  auto* const endpoint = new (std::nothrow) DirectEndpoint(domain, info, context);
-  if (!endpoint) return nullptr;
+  auto endpoint = std::make_unique<DirectEndpoint>(domain, info, context);
   endpoint->tagged = &no_tagged;
   endpoint->atomic = &no_atomics;
-  return endpoint;
+  return endpoint.release();
 }
 
 }  // namespace efa::fi

@@ -34,7 +34,7 @@ constexpr uint32_t kAskForBits = 1 << 0;
 constexpr int kAligned128 = 1 << 1;
 
 int close_endpoint(fid* object) {
-  delete &Endpoint::of(object);
+  const std::unique_ptr<Endpoint> owner(&Endpoint::of(object));
   return 0;
 }
 
@@ -352,24 +352,20 @@ int open_endpoint(fid_domain* fid, fi_info* info, fid_ep** opened, void* context
   const fi_ep_type type = domain.kind == Kind::datagram ? FI_EP_DGRAM : FI_EP_RDM;
   if (info->ep_attr->type != type) return -FI_EINVAL;
   if (domain.kind == Kind::rdm && (info->mode & FI_RX_CQ_DATA)) return -FI_EINVAL;
-  Endpoint* endpoint = nullptr;
+  std::unique_ptr<Endpoint> endpoint;
   switch (domain.kind) {
     case Kind::rdm:
-      endpoint = make_rdm_endpoint(domain, *info, context);
+      endpoint.reset(make_rdm_endpoint(domain, *info, context));
       break;
     case Kind::direct:
-      endpoint = make_direct_endpoint(domain, *info, context);
+      endpoint.reset(make_direct_endpoint(domain, *info, context));
       break;
     case Kind::datagram:
-      endpoint = make_datagram_endpoint(domain, *info, context);
+      endpoint.reset(make_datagram_endpoint(domain, *info, context));
       break;
   }
-  if (!endpoint) return -FI_ENOMEM;
-  if (!endpoint->info) {
-    delete endpoint;
-    return -FI_ENOMEM;
-  }
-  *opened = endpoint;
+  if (!endpoint || !endpoint->info) return -FI_ENOMEM;
+  *opened = endpoint.release();
   return 0;
 }
 

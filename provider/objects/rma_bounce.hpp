@@ -7,14 +7,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace efa::fi {
 
 class RmaBounce {
  public:
+  RmaBounce() = default;
   ~RmaBounce() { close(); }
+  RmaBounce(const RmaBounce&) = delete;
+  RmaBounce& operator=(const RmaBounce&) = delete;
 
   /// Slots of `size` bytes. 0 or a negative errno.
   int open(ibv_pd* pd, size_t size);
@@ -22,7 +24,7 @@ class RmaBounce {
 
   uint32_t lkey() const { return mr_->lkey; }
   uint64_t address(uint32_t slot) const {
-    return reinterpret_cast<uint64_t>(memory_.get()) + slot * size_;
+    return reinterpret_cast<uint64_t>(memory_) + slot * size_;
   }
 
   /// A slot for one write; 0: none is free. @param silent  its success is not reported
@@ -51,10 +53,8 @@ class RmaBounce {
  private:
   static constexpr uint32_t kSlots = 255;  ///< numbers 1 to 255; 0 is for nothing
 
-  struct Free {
-    void operator()(std::byte* memory) const;
-  };
-  std::unique_ptr<std::byte, Free> memory_;
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
   size_t size_ = 0;
   ibv_mr* mr_ = nullptr;
   std::vector<uint32_t> free_;  ///< never grows after open()
