@@ -4,6 +4,7 @@
 // FI_PROVIDER_PATH has the provider.
 #include <poll.h>
 #include <rdma/fi_cm.h>
+#include <signal.h>
 
 #include <atomic>
 #include <chrono>
@@ -174,6 +175,38 @@ TEST(Datagram, WithoutAReceiveItIsLostAndTheSendCompletes) {
   EXPECT_EQ(got, 1);
   EXPECT_EQ(entry.op_context, &loopback.contexts[1]);
   EXPECT_EQ(fi_cq_read(loopback.cq.get(), &entry, 1), -FI_EAGAIN);
+}
+
+/// FI_EFA_DUMP_SIGNAL=12, FI_LOG_LEVEL=warn: what the next look at the queue writes into the log.
+std::string look_and_log(Loopback& loopback) {
+  testing::internal::CaptureStderr();
+  fi_cq_read(loopback.cq.get(), nullptr, 0);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Dump, ASignalShowsStuckOperationsOnceAtTheNextLookAtTheQueue) {
+  Loopback loopback(FI_EP_RDM, FI_WAIT_UNSPEC);
+  EXPECT_EQ(look_and_log(loopback), "");
+  loopback.send("nobody waits for it", 17);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::string dump;
+  do {
+    raise(SIGUSR2);
+    dump = look_and_log(loopback);
+    ASSERT_NE(dump.find("endpoint ["), std::string::npos) << dump;
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << dump;
+  } while (dump.find("no receive is posted for it") == std::string::npos);
+  EXPECT_NE(dump.find(" of 19 bytes"), std::string::npos) << dump;
+  EXPECT_EQ(look_and_log(loopback), "");
+  loopback.receive();
+  take_both(loopback, "nobody waits for it");
+}
+
+TEST(Dump, IsGivenToWhoAsksByControl) {
+  Loopback loopback(FI_EP_RDM);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(fi_control(&loopback.ep->fid, 0xefa0001, nullptr), 0);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("endpoint ["), std::string::npos);
 }
 
 }  // namespace
