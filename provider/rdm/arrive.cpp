@@ -15,6 +15,36 @@ constexpr std::uint16_t kUnknownHandle = 0xffff;
 
 }  // namespace
 
+// Section 8. A packet's connid decides between endpoints that had the same numbers one after the
+// other; a raw address is authoritative.
+inline Peer* Engine::sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t qpn,
+                               ibv_cq_ex& cq) {
+  const std::optional<std::uint32_t> connid = packet.connid();
+  Peer* candidate = ahn != kUnknownHandle ? peers_.find_sender(ahn, qpn) : nullptr;
+  if (candidate != nullptr && (!connid || candidate->connid == *connid)) [[likely]]
+    return candidate;
+  return other_sender_of(packet, ahn, qpn, cq);
+}
+
+// Of a packet that is not of the newest endpoint with these numbers.
+Peer* Engine::other_sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t qpn,
+                              ibv_cq_ex& cq) {
+  const std::optional<std::uint32_t> connid = packet.connid();
+  if (connid && ahn != kUnknownHandle && peers_.find_sender(ahn, qpn) != nullptr) {
+    Peer* previous = peers_.find_previous(ahn, qpn, *connid);
+    if (previous != nullptr) return previous;
+  }
+  RawAddress address{};
+  if (const auto raw = packet.raw_address()) {
+    address = *raw;
+  } else {
+    Gid gid;
+    if (!connid || ahn != kUnknownHandle || !host_.sender_gid(cq, gid)) return nullptr;
+    address = {gid, static_cast<std::uint16_t>(qpn), 0, *connid, 0};
+  }
+  return implicit_peer(address);
+}
+
 void Engine::arrived(RxPacket& packet, ibv_cq_ex& cq, bool immediate) {
   --receives_posted_;
   to_post_.push_back(&packet);  // what is to be kept is copied
@@ -33,29 +63,6 @@ void Engine::arrived(RxPacket& packet, ibv_cq_ex& cq, bool immediate) {
   if (peer == nullptr || peer->gone) return;
   if (!peer->handshake_sent) send_handshake(*peer);
   dispatch(*peer, *parsed, bytes);
-}
-
-// Section 8. A packet's connid decides between endpoints that had the same numbers one after the
-// other; a raw address is authoritative.
-Peer* Engine::sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t qpn, ibv_cq_ex& cq) {
-  const std::optional<std::uint32_t> connid = packet.connid();
-  if (ahn != kUnknownHandle) {
-    Peer* candidate = peers_.find_sender(ahn, qpn);
-    if (candidate != nullptr && (!connid || candidate->connid == *connid)) return candidate;
-    if (candidate != nullptr) {
-      Peer* previous = peers_.find_previous(ahn, qpn, *connid);
-      if (previous != nullptr) return previous;
-    }
-  }
-  RawAddress address{};
-  if (const auto raw = packet.raw_address()) {
-    address = *raw;
-  } else {
-    Gid gid;
-    if (!connid || ahn != kUnknownHandle || !host_.sender_gid(cq, gid)) return nullptr;
-    address = {gid, static_cast<std::uint16_t>(qpn), 0, *connid, 0};
-  }
-  return implicit_peer(address);
 }
 
 void Engine::dispatch(Peer& peer, const Packet& packet, std::span<const std::byte> bytes) {

@@ -47,7 +47,6 @@ class CompletionRing {
       make_room();
     return entries_[tail_++ & (size_ - 1)];
   }
-  Completion& last() { return entries_[(tail_ - 1) & (size_ - 1)]; }
   void push_failure(FailedCompletion failure) {
     if (wake_) tell();
     failures_.push_back({tail_, std::move(failure)});

@@ -219,7 +219,10 @@ class Engine {
                     std::uint64_t length);
   bool take_segments(OutgoingOp& op, const MediumPlan& plan);
   bool register_source(OutgoingOp& op, int access);
-  void unregister(Temporary& registrations);
+  void unregister(Temporary& registrations) {
+    if (registrations.any) unregister_all(registrations);
+  }
+  void unregister_all(Temporary& registrations);
   std::size_t read_iovs(const OutgoingOp& op, std::array<Iov, kMaxIovs>& iovs) const;
   void advance(OutgoingOp& op);
   void complete(OutgoingOp& op);
@@ -272,6 +275,7 @@ class Engine {
 
   // ---- Packets that arrive (arrive.cpp, message.cpp)
   Peer* sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t qpn, ibv_cq_ex& cq);
+  Peer* other_sender_of(const Packet& packet, std::uint16_t ahn, std::uint32_t qpn, ibv_cq_ex& cq);
   void dispatch(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void on_ordered(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);
   void in_turn(Peer& peer, const Packet& packet, std::span<const std::byte> bytes);

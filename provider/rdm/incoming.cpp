@@ -28,7 +28,6 @@ IncomingOp* Engine::new_incoming(InKind kind, Peer& peer) {
   op->peer_id_known = op->grant_due = op->deferred = false;
   op->msg_id = op->peer_id = op->outstanding = 0;
   op->remote.count = 0;
-  op->temporary = {};
   op->source = peer.source;
   op->tag = 0;
   op->operand.clear();
@@ -63,6 +62,7 @@ bool Engine::register_destination(IncomingOp& op) {
     const Span& span = op.destination[i];
     if (span.length == 0 || span.region != nullptr || op.temporary[i].mr != nullptr) continue;
     op.temporary[i] = host_.pin(span.at, span.length, IBV_ACCESS_LOCAL_WRITE);
+    op.temporary.any = true;
     if (op.temporary[i].mr == nullptr) return false;
   }
   return true;

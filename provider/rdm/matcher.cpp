@@ -21,6 +21,7 @@ PostedReceive* earlier(PostedReceive* one, PostedReceive* other) {
 
 void Matcher::post(PostedReceive& receive) {
   receive.order = posted_++;
+  if (receive.source != kAnySource) ++directed_;
   receives_.push_back(receive);
   if (receive.ignore == 0) {
     exact_[bucket(receive.tag, receive.source)].push_back(receive);
@@ -30,6 +31,7 @@ void Matcher::post(PostedReceive& receive) {
 }
 
 void Matcher::remove(PostedReceive& receive) {
+  if (receive.source != kAnySource && receive.by_order.in_list()) --directed_;
   receive.by_key.remove();
   receive.by_order.remove();
 }
@@ -45,7 +47,7 @@ PostedReceive* Matcher::first_with_key(Source key, std::uint64_t tag) {
 
 PostedReceive* Matcher::find_receive(Source source, std::uint64_t tag) {
   PostedReceive* first = first_with_key(kAnySource, tag);
-  if (source != kAnySource) first = earlier(first, first_with_key(source, tag));
+  if (directed_ != 0 && source != kAnySource) first = earlier(first, first_with_key(source, tag));
   for (PostedReceive* receive = masked_.front(); receive != nullptr;
        receive = masked_.after(*receive)) {
     if (first != nullptr && first->order < receive->order) break;

@@ -64,6 +64,8 @@ class Matcher {
   void add(UnexpectedMessage& message);
   void remove(UnexpectedMessage& message);
 
+  bool has_messages() const { return !messages_.empty(); }
+
   // The first message that a receive takes, or null.
   UnexpectedMessage* find_message(Source source, std::uint64_t tag, std::uint64_t ignore);
 
@@ -93,6 +95,7 @@ class Matcher {
   using Buckets = std::array<List<T, kLink>, kBuckets>;
 
   std::uint64_t posted_ = 0;
+  std::size_t directed_ = 0;                                // receives that name their source
   Buckets<PostedReceive, &PostedReceive::by_key> exact_;    // by tag and source, which may be any
   List<PostedReceive, &PostedReceive::by_key> masked_;      // with bits to ignore
   List<PostedReceive, &PostedReceive::by_order> receives_;  // all

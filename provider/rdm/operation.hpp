@@ -27,7 +27,9 @@ namespace efa::rdm {
 struct Peer;
 
 // Registrations made for one operation, one for each of its pieces without a descriptor.
-using Temporary = std::array<Pinned, kMaxIovs>;
+struct Temporary : std::array<Pinned, kMaxIovs> {
+  bool any = false;
+};
 
 struct RmaIovs {
   std::array<Iov, kMaxIovs> iov{};

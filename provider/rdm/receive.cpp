@@ -41,8 +41,9 @@ int Engine::post_receive(const ReceiveRequest& request) {
   // A multi-receive takes all waiting messages that fit, in their order.
   Matcher& in = matcher(request.tagged);
   const OpId id = posted->id;
-  while (UnexpectedMessage* waiting =
-             in.find_message(request.source, request.tag, request.ignore)) {
+  while (in.has_messages()) {
+    UnexpectedMessage* waiting = in.find_message(request.source, request.tag, request.ignore);
+    if (waiting == nullptr) break;
     in.remove(*waiting);
     match(static_cast<IncomingOp&>(*waiting), *posted);
     // A receive that is used up may have ended, with its operation.
@@ -149,8 +150,9 @@ void Engine::report_receive(const Completion& completion, bool reports, std::uin
   // The last completion of a multi-receive gives the buffer back: it is always written.
   if (reports || (completion.flags & FI_MULTI_RECV) != 0) {
     if (queues_.rx != nullptr) {
-      queues_.rx->push(completion);
-      queues_.rx->last().length += config_.prefix;
+      Completion& written = queues_.rx->push();
+      written = completion;
+      written.length += config_.prefix;
     }
   }
   if (queues_.receives != nullptr) queues_.receives->add();

@@ -101,7 +101,6 @@ OutgoingOp* Engine::new_outgoing(OutKind kind, Peer& peer) {
   op->outstanding = 0;
   op->source.clear();
   op->target.count = 0;
-  op->temporary = {};
   peer.outgoing.push_back(*op);
   return op;
 }
@@ -309,12 +308,14 @@ bool Engine::register_source(OutgoingOp& op, int access) {
     if (span.length == 0 || op.temporary[i].mr != nullptr) continue;
     if (span.region != nullptr && (!remote || span.region->remote_readable)) continue;
     op.temporary[i] = host_.pin(span.at, span.length, access);
+    op.temporary.any = true;
     if (op.temporary[i].mr == nullptr) return false;
   }
   return true;
 }
 
-void Engine::unregister(Temporary& registrations) {
+void Engine::unregister_all(Temporary& registrations) {
+  registrations.any = false;
   for (Pinned& pinned : registrations) {
     if (pinned.mr == nullptr) continue;
     host_.unpin(pinned);
