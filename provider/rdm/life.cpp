@@ -103,6 +103,7 @@ void Engine::remove_peer(Source source) {
 void Engine::drop_peer(Peer& peer) {
   peer.gone = true;
   peers_.name(peer, kAnySource);
+  peer.order.forget();
   while (Work* work = peer.resend.front()) {
     work->queue.remove();
     ++outstanding_;  // as if the device had it, and gives it back
@@ -129,6 +130,10 @@ void Engine::drop_peer(Peer& peer) {
     }
     fail(*op, FI_ECANCELED, 0);
     op = next;
+  }
+  if (peer.own_destination && peer.works == 0) {
+    host_.release_destination(peer.address.gid);
+    peer.own_destination = false;
   }
 }
 

@@ -54,6 +54,9 @@ class MessageOrder {
     ++base_;
   }
 
+  // What is kept is not wanted any more.
+  void forget() { early_.clear(); }
+
   std::uint32_t expected() const { return expected_; }
   bool empty() const { return early_.empty(); }
 

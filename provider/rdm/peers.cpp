@@ -58,28 +58,14 @@ void Peers::rebind(Peer& peer, ibv_ah* ah, std::uint16_t ahn) {
 
 void Peers::name(Peer& peer, Source source) {
   if (peer.source != kAnySource) by_source_[peer.source] = nullptr;
-  if (peer.source == kAnySource && source != kAnySource) {
+  if (peer.implicit.in_list()) {
     peer.implicit.remove();
     --implicit_count_;
-  }
-  if (peer.source != kAnySource && source == kAnySource) {
-    implicit_.push_back(peer);
-    ++implicit_count_;
   }
   peer.source = source;
   if (source == kAnySource) return;
   if (source >= by_source_.size()) by_source_.resize(source + 1);
   by_source_[source] = &peer;
-}
-
-void Peers::erase(Peer& peer) {
-  name(peer, kAnySource);
-  peer.implicit.remove();
-  --implicit_count_;
-  const auto found = by_address_.find(peer.address);
-  if (found != by_address_.end() && found->second == &peer) by_address_.erase(found);
-  all_.erase(&peer);
-  rebuild_senders(senders_.size());
 }
 
 void Peers::put_sender(Peer& peer) {

@@ -39,10 +39,8 @@ class Peers {
   Peer& add(const RawAddress& address, ibv_ah* ah, std::uint16_t ahn);
   // Another address handle, maybe with another number.
   void rebind(Peer& peer, ibv_ah* ah, std::uint16_t ahn);
-  // Comes into the address vector, or leaves it.
+  // Comes into the address vector; kAnySource: leaves it, or is given up.
   void name(Peer& peer, Source source);
-  // Forgets it; it must have no operations.
-  void erase(Peer& peer);
 
   // Peers that are in no address vector, oldest first.
   Peer* oldest_implicit() const { return implicit_.front(); }

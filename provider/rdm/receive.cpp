@@ -69,7 +69,10 @@ Buffers Engine::take_space(PostedOp& posted, std::uint64_t length) {
     part.add(piece.at, piece.length, piece.region);
     done += piece.length;
   }
-  if (taken == 0) part.assign(posted.destination[0].at, 0, posted.destination[0].region);
+  if (taken == 0) {
+    const Span here = posted.destination.piece(posted.used, 1);
+    part.add(here.at, 0, here.region);
+  }
   posted.used += taken;
   if (posted.destination.length() - posted.used < config_.min_multi_recv ||
       posted.used == posted.destination.length()) {
