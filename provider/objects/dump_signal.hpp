@@ -4,9 +4,8 @@
 /// So nothing is read while it changes, and no lock is taken in a handler.
 #pragma once
 
-#include <signal.h>
-
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 
 namespace efa::fi {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "objects/settings.hpp"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <bit>
 #include <cctype>
 #include <climits>
+#include <csignal>
 #include <string_view>
 
 #include "environment.hpp"
