@@ -41,6 +41,7 @@ say_libraries() {
 	sed -nE 's/.*calling init: (.*\/lib(efa[-.]|aws-fi|fabric\.so).*)/\1/p' "$log".linker.* 2>/dev/null | sort -u |
 		while read -r file; do
 			case $file in
+			*/libaws-fi.so) what="alias of the provider" ;;
 			*-fi.so*) what=provider ;;
 			*/libefa*) what=libefa ;;
 			*) what=libfabric ;;

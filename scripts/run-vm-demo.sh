@@ -104,4 +104,4 @@ on host1 rdma statistic
 show "$lab" down --name $name
 
 echo
-bold "The driver works, in ${SECONDS} seconds."
+bold "Device, driver, libefa, provider and MPI work together, in ${SECONDS} seconds."
