@@ -40,16 +40,22 @@ constexpr Properties kBestFirst[] = {
     {0, 0},
 };
 
-ibv_cq_ex* try_create(Domain& domain, size_t entries, ibv_comp_channel* channel, Properties with) {
+ibv_cq_ex* try_create(const Cq& cq, size_t entries, Properties with) {
   ibv_cq_init_attr_ex attr{};
   attr.cqe = static_cast<uint32_t>(entries);
-  attr.channel = channel;
+  attr.channel = cq.wait.channel();
   attr.wc_flags = kFields;
   attr.comp_mask = with.flags ? IBV_CQ_INIT_ATTR_MASK_FLAGS : 0;
   attr.flags = with.flags;
   efadv_cq_init_attr efa{};
   efa.wc_flags = with.efa_fields;
-  return efadv_create_cq(domain.context, &attr, &efa, kOldestAttr);
+  if (!cq.external) return efadv_create_cq(cq.domain->context, &attr, &efa, kOldestAttr);
+  efa.flags = EFADV_CQ_INIT_FLAGS_EXT_MEM_DMABUF;
+  efa.ext_mem_dmabuf.buffer = cq.external->buffer;
+  efa.ext_mem_dmabuf.length = cq.external->length;
+  efa.ext_mem_dmabuf.offset = cq.external->offset;
+  efa.ext_mem_dmabuf.fd = cq.external->fd;
+  return efadv_create_cq(cq.domain->context, &attr, &efa, sizeof efa);
 }
 
 /// At most what the device has; 0 if it does not tell.
@@ -139,7 +145,7 @@ Cq::~Cq() {
 
 int Cq::create_queue(size_t entries) {
   for (const Properties& with : kBestFirst) {
-    verbs = try_create(*domain, entries, wait.channel(), with);
+    verbs = try_create(*this, entries, with);
     if (!verbs && errno != EOPNOTSUPP && errno != EINVAL) break;
     if (!verbs) continue;
     tells_gid = with.efa_fields & EFADV_WC_EX_WITH_SGID;
@@ -183,8 +189,10 @@ int try_wait(fid_cq& fid) {
   return cq.prepare_sleep() < 0 ? 0 : -FI_EAGAIN;
 }
 
-int open_cq(fid_domain* fid, fi_cq_attr* attributes, fid_cq** opened, void* context) {
-  Domain& domain = Domain::of(fid);
+namespace {
+
+int open(Domain& domain, const fi_cq_attr* attributes, const std::optional<ExternalRing>& ring,
+         fid_cq** opened, void* context) {
   const fi_cq_attr asked = attributes ? *attributes : fi_cq_attr{};
   if (const int error = check(asked, domain.kind)) return error;
   std::unique_ptr<Cq> cq;
@@ -192,9 +200,21 @@ int open_cq(fid_domain* fid, fi_cq_attr* attributes, fid_cq** opened, void* cont
     cq = std::make_unique<RdmCq>(domain, asked, context);
   else
     cq = std::make_unique<DirectCq>(domain, asked, context);
+  cq->external = ring;
   if (const int error = cq->create()) return error;
   *opened = cq.release();
   return 0;
+}
+
+}  // namespace
+
+int open_cq(fid_domain* domain, fi_cq_attr* attributes, fid_cq** opened, void* context) {
+  return open(Domain::of(domain), attributes, {}, opened, context);
+}
+
+int open_cq_in(const ExternalRing& ring, fid_domain* domain, fi_cq_attr* attributes,
+               fid_cq** opened, void* context) {
+  return open(Domain::of(domain), attributes, ring, opened, context);
 }
 
 }  // namespace efa::fi

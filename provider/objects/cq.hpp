@@ -9,6 +9,7 @@
 #include <rdma/fi_eq.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 
 #include "objects/progress.hpp"
@@ -18,6 +19,14 @@
 namespace efa::fi {
 
 struct Domain;
+
+/// Memory for the ring, a DMA buffer: of who reads it without libfabric (spec 6.4, cq_open_ext).
+struct ExternalRing {
+  uint8_t* buffer = nullptr;  ///< where this process sees it; null: nowhere
+  uint64_t length = 0;        ///< bytes
+  uint64_t offset = 0;        ///< from the start of the DMA buffer
+  int fd = -1;
+};
 
 /// What CQs of all kinds have.
 class Cq : public fid_cq {
@@ -41,6 +50,7 @@ class Cq : public fid_cq {
   int prepare_sleep();
 
   Domain* domain;
+  std::optional<ExternalRing> external;  ///< before create()
   ibv_cq_ex* verbs = nullptr;      ///< single-threaded: the domain's lock is held for every call
   efadv_cq* verbs_efa = nullptr;   ///< null if neither of the two below
   bool tells_gid = false;          ///< senders without an address handle: efadv_wc_read_sgid()
@@ -71,6 +81,9 @@ class RdmCq final : public Cq {
 };
 
 int open_cq(fid_domain* domain, fi_cq_attr* attributes, fid_cq** cq, void* context);
+/// The same with a ring in this memory.
+int open_cq_in(const ExternalRing& ring, fid_domain* domain, fi_cq_attr* attributes, fid_cq** cq,
+               void* context);
 
 /// For fi_trywait(): 0 if a thread may sleep on the CQ's file descriptor now, else -FI_EAGAIN.
 int try_wait(fid_cq& cq);

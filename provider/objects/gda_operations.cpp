@@ -12,6 +12,9 @@
 namespace efa::fi {
 namespace {
 
+/// CompletionQueuePlan.flags
+constexpr uint64_t kExternalMemory = 1 << 0;
+
 /// Only from libefa: its errors are positive there, and handed on as they are.
 int query_mr(fid_mr* object, MrPaths* paths) {
   if (!object || !paths) return -FI_EINVAL;
@@ -66,8 +69,10 @@ int query_completion_queue(fid_cq* object, CompletionQueueView* view) {
 int open_completion_queue(fid_domain* domain, fi_cq_attr* attributes, CompletionQueuePlan* plan,
                           fid_cq** cq, void* context) {
   if (!plan) return -FI_EINVAL;
-  if (plan->flags) return -FI_EOPNOTSUPP;
-  return open_cq(domain, attributes, cq, context);
+  if (plan->flags & ~kExternalMemory) return -FI_EOPNOTSUPP;
+  if (!plan->flags) return open_cq(domain, attributes, cq, context);
+  const ExternalRing ring{plan->buffer, plan->length, plan->offset, static_cast<int>(plan->fd)};
+  return open_cq_in(ring, domain, attributes, cq, context);
 }
 
 uint64_t lkey_of(fid_mr* object) {

@@ -262,6 +262,109 @@ TEST(Counter, CountsAndWaits) {
   helper.join();
 }
 
+#if FI_MAJOR_VERSION >= 2
+/// Of fi_ext_efa.h since libfabric 2.3 (spec libfabric-api 6.4).
+struct WorkQueue {
+  uint8_t* buffer;
+  uint32_t entry_size;
+  uint32_t num_entries;
+  uint32_t* doorbell;
+  uint32_t max_batch;
+};
+struct CompletionQueue {
+  uint8_t* buffer;
+  uint32_t entry_size;
+  uint32_t num_entries;
+};
+struct GdaOperations {
+  int (*query_addr)(fid_ep*, fi_addr_t, uint16_t*, uint16_t*, uint32_t*);
+  int (*query_qp_wqs)(fid_ep*, WorkQueue*, WorkQueue*);
+  int (*query_cq)(fid_cq*, CompletionQueue*);
+  int (*cq_open_ext)(fid_domain*, fi_cq_attr*, void*, fid_cq**, void*);
+  uint64_t (*get_mr_lkey)(fid_mr*);
+};
+
+struct OpenedDirect {
+  OpenedDirect() {
+    EXPECT_EQ(fi_fabric(info->fabric_attr, fabric.out(), nullptr), 0);
+    EXPECT_EQ(fi_domain(fabric.get(), info.get(), domain.out(), nullptr), 0);
+    fi_av_attr av_attributes{};
+    EXPECT_EQ(fi_av_open(domain.get(), &av_attributes, av.out(), nullptr), 0);
+    fi_cq_attr cq_attributes{};
+    EXPECT_EQ(fi_cq_open(domain.get(), &cq_attributes, cq.out(), nullptr), 0);
+    EXPECT_EQ(fi_endpoint(domain.get(), info.get(), endpoint.out(), nullptr), 0);
+    EXPECT_EQ(fi_ep_bind(endpoint.get(), &av->fid, 0), 0);
+    EXPECT_EQ(fi_ep_bind(endpoint.get(), &cq->fid, FI_TRANSMIT | FI_RECV), 0);
+  }
+
+  Hints info = find_entry(FI_EP_RDM, FI_VERSION(2, 0), "efa-direct");
+  Owner<fid_fabric> fabric;
+  Owner<fid_domain> domain;
+  Owner<fid_av> av;
+  Owner<fid_cq> cq;
+  Owner<fid_ep> endpoint;
+};
+
+TEST(Direct, GivesItsQueuesToWhoDrivesThem) {
+  OpenedDirect direct;
+  GdaOperations* gda = nullptr;
+  ASSERT_EQ(
+      fi_open_ops(&direct.domain->fid, "efa gda ops", 0, reinterpret_cast<void**>(&gda), nullptr),
+      0);
+  WorkQueue send{}, receive{};
+  EXPECT_EQ(gda->query_qp_wqs(direct.endpoint.get(), &send, &receive), -FI_EOPBADSTATE);
+  ASSERT_EQ(fi_enable(direct.endpoint.get()), 0);
+  // The libefa of rdma-core 44 cannot tell.
+  const bool tells = limit("EFA_NEW_LIBEFA");
+  CompletionQueue completions{};
+  ASSERT_EQ(gda->query_qp_wqs(direct.endpoint.get(), &send, &receive), tells ? 0 : -FI_ENOSYS);
+  ASSERT_EQ(gda->query_cq(direct.cq.get(), &completions), tells ? 0 : -FI_ENOSYS);
+  EXPECT_EQ(send.entry_size, tells ? 64u : 0u);
+  EXPECT_EQ(receive.entry_size, tells ? 16u : 0u);
+  EXPECT_EQ(completions.buffer != nullptr, tells);
+  EXPECT_EQ(receive.num_entries >= direct.info->rx_attr->size, tells);
+}
+
+TEST(Direct, TellsHowThePeerIsReached) {
+  OpenedDirect direct;
+  GdaOperations* gda = nullptr;
+  ASSERT_EQ(
+      fi_open_ops(&direct.domain->fid, "efa gda ops", 0, reinterpret_cast<void**>(&gda), nullptr),
+      0);
+  RawAddress address = address_of(1, 0x102);
+  address[20] = 7;
+  uint16_t ahn = 0xffff, qpn = 0;
+  uint32_t qkey = 0;
+  EXPECT_EQ(gda->query_addr(direct.endpoint.get(), 0, &ahn, &qpn, &qkey), -FI_EINVAL);
+  EXPECT_EQ(fi_av_insert(direct.av.get(), address.data(), 1, nullptr, 0, nullptr), 1);
+  EXPECT_EQ(gda->query_addr(direct.endpoint.get(), 0, &ahn, &qpn, &qkey), 0);
+  EXPECT_EQ(qpn, 0x102);
+  EXPECT_EQ(qkey, 7u);
+  EXPECT_NE(ahn, 0xffff);
+  char byte;
+  Owner<fid_mr> mr;
+  ASSERT_EQ(fi_mr_reg(direct.domain.get(), &byte, 1, FI_SEND, 0, 0, 0, mr.out(), nullptr), 0);
+  EXPECT_NE(gda->get_mr_lkey(mr.get()), 0u);
+}
+
+TEST(Direct, ItsBoundObjectsAreClosedLast) {
+  OpenedDirect direct;
+  EXPECT_EQ(fi_close(&direct.av->fid), -FI_EBUSY);
+  EXPECT_EQ(fi_close(&direct.cq->fid), -FI_EBUSY);
+}
+
+TEST(Mr, ADmabufThatIsNoneIsRefused) {
+  OpenedDomain of(FI_EP_RDM, FI_VERSION(2, 0));
+  fid_mr* mr = nullptr;
+  fi_mr_attr attributes{};
+  attributes.access = FI_SEND;
+  EXPECT_EQ(fi_mr_regattr(of.domain.get(), &attributes, FI_MR_DMABUF, &mr), -FI_EINVAL);
+  const fi_mr_dmabuf buffer{.fd = 1 << 20, .offset = 0, .len = 4096, .base_addr = nullptr};
+  attributes.dmabuf = &buffer;
+  EXPECT_LT(fi_mr_regattr(of.domain.get(), &attributes, FI_MR_DMABUF, &mr), 0);
+}
+#endif
+
 TEST(Threads, UseOneDomainAtATime) {
   OpenedAv av;
   const auto work = [&](uint16_t number) {

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Usage: release_2.sh COMPILER PEERS_DIRECTORY EFA_EMU
+# Usage: release_2.sh COMPILER PEERS_DIRECTORY EFA_EMU FOLDER_OF_OUR_LIBEFA
 #
 # The provider for libfabric 2.1: compiles, wins over the one inside, gives the same answers, but for those in
 # differences-2.1.txt, and opens its objects. Builds libfabric 2.1 from trixie's sources first, once.
 set -euo pipefail
-compiler=$1 peers=$2 emu=$3
+compiler=$1 peers=$2 emu=$3 own_libefa=$4
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 "$root/scripts/build-libfabric.sh" "$peers"
@@ -46,5 +46,11 @@ PYTHONPATH=$here python3 - "$work/theirs" "$work/ours" "$here/differences-2.1.tx
 	print(len(theirs), 'answers compared')
 	sys.exit(set(found) != wanted or len(theirs) < 400)
 END
-env LD_LIBRARY_PATH="$libfabric/lib" FI_PROVIDER=efa FI_PROVIDER_PATH="$provider" EFA_MAX_MR=20 EFA_MAX_AH=12 \
-	"$emu" run --limit max_mr=20 --limit max_ah=12 -- "$work/objects" --gtest_brief=1
+
+# objects FOLDER_OF_LIBEFA VARIABLE=VALUE...
+objects() {
+	env LD_LIBRARY_PATH="$libfabric/lib:$1" FI_PROVIDER=efa FI_PROVIDER_PATH="$provider" EFA_MAX_MR=20 EFA_MAX_AH=12 \
+		"${@:2}" "$emu" run --limit max_mr=20 --limit max_ah=12 -- "$work/objects" --gtest_brief=1
+}
+objects ''
+objects "$own_libefa" EFA_NEW_LIBEFA=1

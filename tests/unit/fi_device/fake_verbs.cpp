@@ -196,7 +196,7 @@ using namespace efa::fi::test;
 extern "C" {
 
 ibv_cq_ex* efadv_create_cq(ibv_context* context, ibv_cq_init_attr_ex* attributes,
-                           efadv_cq_init_attr* efa, uint32_t) {
+                           efadv_cq_init_attr* efa, uint32_t size) {
   const FakeVerbs& can = fake();
   if ((efa->wc_flags & ~can.cq_fields) || (attributes->flags && !can.single_threaded_cqs)) {
     errno = EOPNOTSUPP;
@@ -205,6 +205,7 @@ ibv_cq_ex* efadv_create_cq(ibv_context* context, ibv_cq_init_attr_ex* attributes
   auto* made = new FakeCq;
   made->attributes = *attributes;
   made->efa_fields = efa->wc_flags;
+  if (size == sizeof *efa) made->efa_attributes = *efa;
   made->ex.context = context;
   made->efa.wc_is_unsolicited = [](efadv_cq* cq) { return of(cq).current.unsolicited; };
   put_readers(made->ex);

@@ -66,6 +66,7 @@ struct FakeCq {
   FakeCompletion current;
   ibv_cq_init_attr_ex attributes{};
   uint64_t efa_fields = 0;
+  efadv_cq_init_attr efa_attributes{};  ///< if all of it was given
   bool polling = false;
   int armed = 0;
 };
