@@ -7,6 +7,8 @@
 #        bench.sh fabric [OPTION...]  of calls of the libfabric provider, 2.1 (tests/bench/fabric/fabric_instructions.py)
 #        bench.sh messages [OPTION...]  of messages in libfabric providers, ours and upstream's, 1.17 and 2.1
 #                                    (tests/bench/instructions/message_instructions.py)
+#        bench.sh fabtests [OPTION...]      over our libfabric provider and upstream's, in turns; memory of endpoints
+#                                    (tests/bench/fabtests_bench.py)
 #        bench.sh times [OPTION...]  of the same operations, ours and stock in turns (tests/bench/verbs_times.py)
 #        bench.sh perftest [OPTION...]      over the stock libefa and ours (tests/bench/perftest_bench.py)
 #        bench.sh driver [OPTION...] the kernel driver in virtual machines (tests/bench/driver_bench.py)
@@ -18,7 +20,7 @@ set -euo pipefail
 . "$(dirname "$0")/fabric-peers.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | fabric | messages | times | perftest | driver) part=$1 \&\& shift ;; esac
+case ${1:-} in native | instructions | fabric | messages | fabtests | times | perftest | driver) part=$1 \&\& shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {
@@ -91,6 +93,30 @@ messages_part() {
 		--emulator "$build/default/tools/emulator/efa-emu" "${sides[@]}" "$@"
 }
 
+# memory_of_endpoints SIDE PROGRAM: what idle ones cost over it.
+memory_of_endpoints() {
+	local variables
+	mapfile -d'|' -t variables < <(counter_side "$1" - | cut -d'|' -f3- | tr -d '\n')
+	echo "$1:"
+	env "${variables[@]}" "$build/default/tools/emulator/efa-emu" run -- "$2" 8
+}
+
+fabtests_part() {
+	scripts/install-deps.sh build test fabtests
+	step "Build in build/default and build/fabric2; libfabric 2.1 and its fabtests"
+	build_tree default "efa-emu efa_provider efa_fi fabric_memory"
+	build_fabric_peers
+	build_provider_2 efa_fi
+	local name
+	step "Memory of endpoints that do nothing"
+	for name in ours-1.17 upstream-1.17; do
+		memory_of_endpoints $name "$build/default/tests/bench/instructions/fabric_memory"
+	done
+	step "fabtests over our provider and upstream's, in turns"
+	python3 tests/bench/fabtests_bench.py --emulator "$build/default/tools/emulator/efa-emu" \
+		--side "$(fabric_side ours-2.1)" --side "$(fabric_side upstream-2.1)" "$@"
+}
+
 times_part() {
 	scripts/install-deps.sh build test
 	step "Build in build/default"
@@ -143,8 +169,9 @@ native) native_part "$@" ;;
 instructions) instructions_part "$@" ;;
 fabric) fabric_part "$@" ;;
 messages) messages_part "$@" ;;
+fabtests) fabtests_part "$@" ;;
 times) times_part "$@" ;;
 perftest) perftest_part "$@" ;;
 driver) driver_part "$@" ;;
-all) native_part "$@" && instructions_part && fabric_part && messages_part && times_part && perftest_part && driver_part ;;
+all) native_part "$@" && instructions_part && fabric_part && messages_part && fabtests_part && times_part && perftest_part && driver_part ;;
 esac
