@@ -20,11 +20,14 @@ constexpr Variable kVariables[] = {
     {"tx_min_credits", FI_PARAM_INT,
      "Packets that a receiver grants a sender of a long message at a time (default: 32)"},
     {"recvwin_size", FI_PARAM_INT,
-     "Messages that may arrive before an earlier one of the same peer (default: 16)"},
+     "Messages that may arrive before an earlier one of the same peer (default: 16)",
+     "any number of messages may arrive early"},
     {"readcopy_pool_size", FI_PARAM_INT,
-     "Buffers for copies from the host to device memory (default: 256)"},
+     "Buffers for copies from the host to device memory (default: 256)",
+     "there is no device memory to copy to"},
     {"max_memcpy_size", FI_PARAM_SIZE_T,
-     "Bytes up to which data is copied rather than registered (default: 4096)"},
+     "Bytes up to which data is copied rather than registered (default: 4096)",
+     "the protocol of a message decides whether it is copied"},
     {"mr_cache_enable", FI_PARAM_BOOL,
      "Keep registrations of buffers that the application did not register (default: yes)"},
     {"mr_max_cached_count", FI_PARAM_SIZE_T,
@@ -34,17 +37,22 @@ constexpr Variable kVariables[] = {
     {"enable_shm_transfer", FI_PARAM_INT,
      "Reach peers on the same host through shared memory, which upstream's provider then expects, "
      "too (default: 1)"},
-    {"shm_av_size", FI_PARAM_INT, "Peers on the same host for each address vector (default: 256)"},
+    {"shm_av_size", FI_PARAM_INT, "Peers on the same host for each address vector (default: 256)",
+     "peers on the same host are reached through the device"},
     {"shm_cq_read_size", FI_PARAM_SIZE_T,
-     "Completions of shared memory taken at a time (default: 50)"},
+     "Completions of shared memory taken at a time (default: 50)",
+     "peers on the same host are reached through the device"},
     {"efa_cq_read_size", FI_PARAM_SIZE_T,
      "Completions of the device taken at a time (default: 50)"},
     {"use_zcpy_rx", FI_PARAM_INT,
-     "Let the device write into the application's receive buffers where it may (default: 1)"},
+     "Let the device write into the application's receive buffers where it may (default: 1)",
+     "no peer of this protocol sends what it is for"},
     {"rx_copy_unexp", FI_PARAM_BOOL,
-     "Copy messages that nobody waits for out of the device's buffers (default: yes)"},
+     "Copy messages that nobody waits for out of the device's buffers (default: yes)",
+     "what nobody waits for is always copied"},
     {"rx_copy_ooo", FI_PARAM_BOOL,
-     "Copy packets that came too early out of the device's buffers (default: yes)"},
+     "Copy packets that came too early out of the device's buffers (default: yes)",
+     "what came too early is always copied"},
     {"max_timeout", FI_PARAM_INT,
      "Longest pause in microseconds before a receiver that was not ready is tried again "
      "(default: 1000000)"},
@@ -55,7 +63,8 @@ constexpr Variable kVariables[] = {
     {"inter_min_read_message_size", FI_PARAM_INT,
      "Bytes from which receivers fetch messages by RDMA read (default: 1048576)"},
     {"inter_max_gdrcopy_message_size", FI_PARAM_INT,
-     "Bytes up to which GPU memory is copied by the CPU (default: 32768)"},
+     "Bytes up to which GPU memory is copied by the CPU (default: 32768)",
+     "there is no GPU memory"},
     {"inter_min_read_write_size", FI_PARAM_INT,
      "Bytes from which emulated writes are fetched by RDMA read (default: 65536)"},
     {"inter_read_segment_size", FI_PARAM_INT, "Bytes of one RDMA read (default: 1073741824)"},
@@ -72,15 +81,20 @@ constexpr Variable kVariables[] = {
     {"internal_rx_refill_threshold", FI_PARAM_SIZE_T,
      "Receives that are missing before they are posted again (default: 8)"},
     {"use_data_path_direct", FI_PARAM_BOOL,
-     "Write and read the device's queues without libibverbs, if they are known (default: yes)"},
+     "Write and read the device's queues without libibverbs, if they are known (default: yes)",
+     "the queues are libefa's"},
     {"implicit_av_size", FI_PARAM_SIZE_T,
      "Peers remembered that are in no address vector (default: 0, any number)"},
-    {"track_mr", FI_PARAM_BOOL, "Warn when a registration in use is closed (default: no)"},
-    {"use_sm2", FI_PARAM_BOOL, "Shared memory by provider sm2 rather than shm (default: no)"},
+    {"track_mr", FI_PARAM_BOOL, "Warn when a registration in use is closed (default: no)",
+     "uses of registrations are not counted"},
+    {"use_sm2", FI_PARAM_BOOL, "Shared memory by provider sm2 rather than shm (default: no)",
+     "peers on the same host are reached through the device"},
     {"use_hw_cntr", FI_PARAM_BOOL,
-     "Counters that the device increments, if it can; fabric efa-direct (default: yes)"},
+     "Counters that the device increments, if it can; fabric efa-direct (default: yes)",
+     "counters are the provider's"},
     {"use_sq_req_id_64_bit", FI_PARAM_BOOL,
-     "Request identifiers of 64 bits in send queues, if the device can (default: yes)"},
+     "Request identifiers of 64 bits in send queues, if the device can (default: yes)",
+     "the queues are libefa's"},
     {"dump_signal", FI_PARAM_INT,
      "Number of a signal on which RDM endpoints write stuck operations into the log (default: 0, "
      "none)"},
@@ -152,13 +166,18 @@ std::string complaint(std::string_view name, std::string_view value) {
          nearest(name) + ", `fi_info -g FI_EFA` lists all";
 }
 
-}  // namespace
-
-std::span<const Variable> variables() {
-  return kVariables;
+/// Empty: it has an effect, or does not exist.
+std::string remark(std::string_view name, std::string_view value) {
+  for (const Variable& variable : kVariables)
+    if (variable.idle && upper(variable.name) == name)
+      return std::string(kPrefix) + std::string(name) + "=" + std::string(value) +
+             " has no effect in this provider: " + variable.idle;
+  return {};
 }
 
-std::vector<std::string> complaints(const char* const* environment) {
+/// What `say` has to say about each variable of ours.
+std::vector<std::string> lines_about(const char* const* environment,
+                                     std::string (*say)(std::string_view, std::string_view)) {
   std::vector<std::string> lines;
   for (; environment && *environment; ++environment) {
     std::string_view entry = *environment;
@@ -166,10 +185,24 @@ std::vector<std::string> complaints(const char* const* environment) {
     entry.remove_prefix(kPrefix.size());
     const size_t equals = std::min(entry.find('='), entry.size());
     const std::string_view value = entry.substr(std::min(equals + 1, entry.size()));
-    if (std::string line = complaint(entry.substr(0, equals), value); !line.empty())
+    if (std::string line = say(entry.substr(0, equals), value); !line.empty())
       lines.push_back(std::move(line));
   }
   return lines;
+}
+
+}  // namespace
+
+std::span<const Variable> variables() {
+  return kVariables;
+}
+
+std::vector<std::string> complaints(const char* const* environment) {
+  return lines_about(environment, complaint);
+}
+
+std::vector<std::string> remarks(const char* const* environment) {
+  return lines_about(environment, remark);
 }
 
 }  // namespace efa::fi

@@ -158,6 +158,7 @@ bool start() {
     return false;
   }
   for (const std::string& line : complaints(environ)) log(FI_LOG_WARN, line);
+  for (const std::string& line : remarks(environ)) log(FI_LOG_INFO, line);
   auto made = std::make_unique<State>();
   made->process.settings = usable_settings();
   const Depths depths{made->process.settings.tx_size, made->process.settings.rx_size};

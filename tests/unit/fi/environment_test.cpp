@@ -99,11 +99,19 @@ TEST(Environment, AnEntryWithoutAValueIsANameToo) {
   EXPECT_TRUE(complaints_about({"FI_EFA_IFACE"}).empty());
 }
 
+TEST(Environment, VariablesWithoutEffectAreSaidWithTheReason) {
+  const char* const environment[] = {"FI_EFA_USE_SM2=1", "FI_EFA_CQ_SIZE=1", "FI_EFA_NONE=1",
+                                     "PATH=/bin", nullptr};
+  EXPECT_EQ(remarks(environment),
+            std::vector<std::string>{"FI_EFA_USE_SM2=1 has no effect in this provider: peers on "
+                                     "the same host are reached through the device"});
+}
+
 TEST(Environment, EveryVariableHasItsOwnHelp) {
   std::set<std::string> helps;
   for (const Variable& variable : variables())
     EXPECT_TRUE(helps.insert(variable.help).second) << variable.name;
-  EXPECT_EQ(variables().size(), 38u);
+  EXPECT_EQ(variables().size(), 39u);
 }
 
 }  // namespace
