@@ -373,6 +373,9 @@ int Engine::fetch(const AtomicRequest& request, Peer& peer, std::uint32_t msg_id
 
 int Engine::launch_atomic(OutgoingOp& op) {
   if (room() == 0) return -FI_EAGAIN;
+  const std::uint16_t flags = options_of(op).flags();
+  if (op.total > payload_capacity(config_.mtu, op.choice.type, flags, op.target.count))
+    return -FI_EMSGSIZE;
   TxPacket* packet = request_packet(op, 0, op.total);
   if (packet == nullptr) return -FI_EAGAIN;
   const Atomic atomic{op.msg_id, op.datatype, op.atomic_op};
@@ -391,6 +394,10 @@ int Engine::launch_atomic(OutgoingOp& op) {
 
 int Engine::launch_fetch(IncomingOp& op) {
   if (room() == 0) return -FI_EAGAIN;
+  const std::uint64_t operands = op.operand_length * (op.has_compare ? 2 : 1);
+  if (operands >
+      payload_capacity(config_.mtu, op.choice.type, op.peer->options.flags(), op.remote.count))
+    return -FI_EMSGSIZE;
   TxPacket* packet = ask_packet(op, op.operand.length() + op.compare.length());
   if (packet == nullptr) return -FI_EAGAIN;
   const Atomic atomic{op.msg_id, op.datatype, op.atomic_op};

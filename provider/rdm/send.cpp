@@ -130,6 +130,8 @@ int Engine::launch(OutgoingOp& op) {
   what.option_flags = options_of(op).flags();
   what.local_iovs = op.source.count();
   what.rma_iovs = op.target.count;
+  // Data comes with one immediate, so with one request.
+  what.p2p = !op.has_cq_data || op.kind != OutKind::kWrite || op.total <= config_.max_rdma;
   what.read_in_flight = reads_in_flight_ != 0;
   what.runt_bytes_in_flight = op.peer->runt_in_flight;
   for (;;) {

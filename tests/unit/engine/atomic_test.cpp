@@ -177,6 +177,18 @@ TEST(AtomicLimits, AreThoseOfOnePacket) {
   request.form = AtomicForm::kFetch;
   request.result.assign(operand.data(), 1024, nullptr);
   EXPECT_EQ(a->engine().atomic(request), -FI_EMSGSIZE);
+  // Four remote pieces make the header longer.
+  const Iov all = request.remote.iov[0];
+  request.remote.count = 4;
+  for (std::size_t i = 0; i < 4; ++i) request.remote.iov[i] = {all.addr + 216 * i, 216, all.key};
+  request.remote.iov[3].len = 224;
+  request.operand.assign(operand.data(), 872, nullptr);
+  request.result.assign(operand.data(), 872, nullptr);
+  for (const AtomicForm form : {AtomicForm::kWrite, AtomicForm::kFetch}) {
+    request.form = form;
+    EXPECT_EQ(a->engine().atomic(request), -FI_EMSGSIZE);
+  }
+  request.remote.count = 1;
   // The id that these did not use is that of the next one.
   request.remote.iov[0].len = 8;
   request.operand.assign(operand.data(), 8, nullptr);

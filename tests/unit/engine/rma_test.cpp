@@ -152,6 +152,22 @@ TEST_P(OneSided, WritesBringCqData) {
   world.expect_clean();
 }
 
+TEST_P(OneSided, WritesLongerThanARequestBringCqDataOnce) {
+  Settings settings;
+  settings.max_rdma = 4000;
+  std::tie(a, b) = world.pair(GetParam().of(settings));
+  Memory source(*a, 9000);
+  const Memory target(*b, 9000);
+  source.fill(1);
+  Rma request = request_for({}, source, target);
+  request.has_cq_data = true;
+  ASSERT_EQ(world.post([&] { return a->engine().write(request); }), 0);
+  ASSERT_TRUE(world.run());
+  EXPECT_EQ(read_all(b->rx).size(), 1U);
+  EXPECT_EQ(target.all(), source.all());
+  world.expect_clean();
+}
+
 TEST_P(OneSided, InjectedWritesAreCopied) {
   for (const bool device : {true, false}) {
     Settings settings;
