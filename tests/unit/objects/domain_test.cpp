@@ -65,6 +65,9 @@ TEST(Domain, SharesTheOpenedDevice) {
   EXPECT_EQ(fake_verbs().open_devices, 1);
   EXPECT_EQ(fake_verbs().pds, 2);
   EXPECT_EQ((*of).context, Domain::of(another.get()).context);
+  another.reset();
+  EXPECT_EQ(fake_verbs().open_devices, 1);
+  EXPECT_EQ(fake_verbs().pds, 1);
 }
 
 TEST(Domain, OnlyWhoCallsOneAtATimeGoesWithoutALock) {
