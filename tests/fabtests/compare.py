@@ -70,11 +70,16 @@ def report(ours, theirs):
         lines.append(f"| {test} | {words(our_counts[test])} | {words(their_counts[test])} |")
     total = [collections.Counter(result for result, _ in cases.values()) for cases in (ours, theirs)]
     lines += [f"| **all** | {words(total[0])} | {words(total[1])} |", ""]
-    rest = [(name, result, reason) for name, (result, reason) in sorted(ours.items()) if result != "passed"]
-    if rest:
-        lines += ["| Case that does not pass with ours | Result and reason | Upstream's |", "|---|---|---|"]
-        for name, result, reason in rest:
-            lines.append(f"| {name.removeprefix('efa/')} | {result}: {reason} | {theirs.get(name, ['not run'])[0]} |")
+    failed = [(name, reason) for name, (result, reason) in sorted(ours.items()) if result == "failed"]
+    if failed:
+        lines += ["| Case that fails with ours | Reason | Upstream's |", "|---|---|---|"]
+        lines += [f"| {name.removeprefix('efa/')} | {reason} | {theirs.get(name, ['not run'])[0]} |"
+                  for name, reason in failed] + [""]
+    skipped = collections.Counter((name.split("[")[0].removeprefix("efa/"), reason)
+                                  for name, (result, reason) in ours.items() if result == "skipped")
+    if skipped:
+        lines += ["| Skipped by the suite itself | Cases | Reason |", "|---|---|---|"]
+        lines += [f"| {test} | {number} | {reason} |" for (test, reason), number in sorted(skipped.items())]
     return lines
 
 
