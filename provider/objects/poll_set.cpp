@@ -21,7 +21,9 @@ struct Member {
 };
 
 struct PollSet : fid_poll {
-  Domain* domain = nullptr;
+  explicit PollSet(Domain& of) : fid_poll{}, domain(of) {}
+
+  Domain& domain;
   std::vector<Member> members;  ///< under the domain's lock
 
   static PollSet& of(fid_poll* set) { return *static_cast<PollSet*>(set); }
@@ -48,7 +50,7 @@ bool has_something(Member& member) {
 int poll_members(fid_poll* object, void** contexts, int count) {
   if (count < 0 || (count && !contexts)) return -FI_EINVAL;
   PollSet& set = PollSet::of(object);
-  const Guard guard(set.domain->lock);
+  const Guard guard(set.domain.lock);
   int found = 0;
   for (Member& member : set.members) {
     // All are driven, also those for which there is no room.
@@ -76,8 +78,8 @@ auto find(PollSet& set, const fid* object) {
 
 int add(fid_poll* object, fid* member, uint64_t flags) {
   PollSet& set = PollSet::of(object);
-  if (flags || !member || domain_of(member) != set.domain) return -FI_EINVAL;
-  const Guard guard(set.domain->lock);
+  if (flags || !member || domain_of(member) != &set.domain) return -FI_EINVAL;
+  const Guard guard(set.domain.lock);
   if (find(set, member) == set.members.end()) set.members.push_back({member});
   return 0;
 }
@@ -85,7 +87,7 @@ int add(fid_poll* object, fid* member, uint64_t flags) {
 int remove(fid_poll* object, fid* member, uint64_t flags) {
   PollSet& set = PollSet::of(object);
   if (flags) return -FI_EINVAL;
-  const Guard guard(set.domain->lock);
+  const Guard guard(set.domain.lock);
   const auto found = find(set, member);
   if (found == set.members.end()) return -FI_EINVAL;
   set.members.erase(found);
@@ -94,7 +96,7 @@ int remove(fid_poll* object, fid* member, uint64_t flags) {
 
 int close(fid* object) {
   const std::unique_ptr<PollSet> owner(&PollSet::of(reinterpret_cast<fid_poll*>(object)));
-  --owner->domain->children;
+  --owner->domain.children;
   return 0;
 }
 
@@ -111,11 +113,10 @@ fi_ops_poll operations{
 
 int open_poll_set(fid_domain* domain, fi_poll_attr* attributes, fid_poll** poll_set) {
   if (!poll_set || (attributes && attributes->flags)) return -FI_EINVAL;
-  auto made = std::make_unique<PollSet>();
+  auto made = std::make_unique<PollSet>(Domain::of(domain));
   made->fid = {.fclass = FI_CLASS_POLL, .context = nullptr, .ops = &object_operations};
   made->ops = &operations;
-  made->domain = &Domain::of(domain);
-  ++made->domain->children;
+  ++made->domain.children;
   *poll_set = made.release();
   return 0;
 }
