@@ -41,11 +41,10 @@ template <class Entry>
   if constexpr (requires { entry.tag; }) entry.tag = completion.tag;
 }
 
-/// Reads up to `count` from the ring. @param sources  null: not wanted
+/// Reads `count` from the ring, which has them. @param sources  null: not wanted
 template <class Entry, bool kSources>
-[[gnu::always_inline]] inline ssize_t take_entries(rdm::CompletionRing& ring, Entry* entries,
-                                                   size_t count, fi_addr_t* sources) {
-  count = std::min(count, ring.readable());
+[[gnu::always_inline]] inline ssize_t take_ready(rdm::CompletionRing& ring, Entry* entries,
+                                                 size_t count, fi_addr_t* sources) {
   for (size_t i = 0; i < count; ++i) {
     const rdm::Completion& completion = ring.peek(i);
     write_entry(entries[i], completion);
@@ -53,6 +52,13 @@ template <class Entry, bool kSources>
   }
   ring.pop(count);
   return static_cast<ssize_t>(count);
+}
+
+/// Reads up to `count` from the ring. @param sources  null: not wanted
+template <class Entry, bool kSources>
+[[gnu::always_inline]] inline ssize_t take_entries(rdm::CompletionRing& ring, Entry* entries,
+                                                   size_t count, fi_addr_t* sources) {
+  return take_ready<Entry, kSources>(ring, entries, std::min(count, ring.readable()), sources);
 }
 
 /// What fi_cq_read() says when it has no entry.

@@ -15,9 +15,14 @@ struct Reader {
     RdmCq& cq = RdmCq::of(fid);
     const Guard guard(cq.domain->lock);
     rdm::CompletionRing& ring = cq.ring;
-    if (ring.readable() == 0 || count == 0) cq.endpoints.progress();
-    if (ring.readable() == 0) return nothing(ring);
-    return take_entries<Entry, kSources>(ring, static_cast<Entry*>(buffer), count, sources);
+    size_t ready = ring.readable();
+    if (ready == 0 || count == 0) {
+      cq.endpoints.progress();
+      ready = ring.readable();
+      if (ready == 0) return nothing(ring);
+    }
+    return take_ready<Entry, kSources>(ring, static_cast<Entry*>(buffer), std::min(count, ready),
+                                       sources);
   }
   static ssize_t read(fid_cq* cq, void* buffer, size_t count) {
     return read_either<false>(cq, buffer, count, nullptr);

@@ -40,24 +40,12 @@ Engine::~Engine() {
   });
 }
 
-void Engine::progress() {
-  close_batch();  // of sends with FI_MORE
-  poll(*queues_.receive_cq);
-  if (queues_.send_cq != queues_.receive_cq) poll(*queues_.send_cq);
-  if (to_post_.size() >= config_.refill_at || receives_posted_ < receives_wanted_) refill();
-  if (!resending_.empty()) resume_peers();
-  if (!handshakes_.empty() || !launching_.empty() || !unsent_.empty() || !reads_.empty() ||
-      !windows_.empty())
-    send_waiting();
-  close_batch();
-}
-
 bool Engine::has_pending() const {
   return !resending_.empty() || !handshakes_.empty() || !unsent_.empty() || !reads_.empty() ||
-         !windows_.empty() || !launching_.empty() || receives_posted_ < receives_wanted_;
+         !windows_.empty() || !launching_.empty() || lacks_receives();
 }
 
-void Engine::poll(ibv_cq_ex& cq) {
+inline void Engine::poll(ibv_cq_ex& cq) {
   ibv_poll_cq_attr attr{};
   if (ibv_start_poll(&cq, &attr) != 0) return;
   std::size_t budget = config_.poll_batch;
@@ -67,6 +55,18 @@ void Engine::poll(ibv_cq_ex& cq) {
       take(*reinterpret_cast<Work*>(cq.wr_id), cq, immediate);
   } while (--budget != 0 && ibv_next_poll(&cq) == 0);
   ibv_end_poll(&cq);
+}
+
+void Engine::progress() {
+  close_batch();  // of sends with FI_MORE
+  poll(*queues_.receive_cq);
+  if (queues_.send_cq != queues_.receive_cq) poll(*queues_.send_cq);
+  if (lacks_receives()) refill();
+  if (!resending_.empty()) resume_peers();
+  if (!handshakes_.empty() || !launching_.empty() || !unsent_.empty() || !reads_.empty() ||
+      !windows_.empty())
+    send_waiting();
+  close_batch();
 }
 
 // Whether it is of a peer's write with data.

@@ -339,6 +339,11 @@ class Engine {
   bool took_unsolicited(ibv_cq_ex& cq);
   bool is_immediate(ibv_cq_ex& cq) const;
   void take(Work& work, ibv_cq_ex& cq, bool immediate);
+  // Those that came back are posted several at a time.
+  bool lacks_receives() const {
+    return to_post_.size() >= config_.refill_at ||
+           receives_posted_ + to_post_.size() < receives_wanted_;
+  }
   void refill();
   void resume_peers();
   void resend(Peer& peer);

@@ -196,8 +196,10 @@ void Engine::release(IncomingOp& op) {
   op.queue.remove();
   op.partial.remove();
   op.by_peer.remove();
-  op.by_tag.remove();
-  op.by_order.remove();
+  if (!op.matched) {  // else it has left the matcher
+    op.by_tag.remove();
+    op.by_order.remove();
+  }
   incoming_.give(op);
 }
 
