@@ -38,7 +38,7 @@ int open_domain_operations(fid* object, const char* name, uint64_t flags, void**
 
 int describe_atomic(rdm::AtomicForm form, fi_datatype datatype, fi_op op, size_t mtu,
                     fi_atomic_attr& attributes) {
-  if (!rdm::atomic_valid(form, datatype, op)) return -FI_EOPNOTSUPP;
+  if (!rdm::atomic_offered(form, datatype, op)) return -FI_EOPNOTSUPP;
   // Operands travel in one packet, with those to compare with.
   const size_t room = mtu - kAtomicHeader;
   attributes.size = rdm::atomic_size(datatype);

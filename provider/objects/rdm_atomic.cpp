@@ -58,7 +58,7 @@ uint64_t elements(const fi_ioc* pieces, size_t count) {
 }
 
 ssize_t post(RdmEndpoint& endpoint, AtomicRequest& request) {
-  if (!rdm::atomic_valid(request.form, request.datatype, request.op)) return -FI_EOPNOTSUPP;
+  if (!rdm::atomic_offered(request.form, request.datatype, request.op)) return -FI_EOPNOTSUPP;
   uint64_t bytes = 0;
   for (size_t i = 0; i < request.remote.count; ++i) bytes += request.remote.iov[i].len;
   const bool fetches = request.form != AtomicForm::kWrite;
@@ -215,7 +215,7 @@ ssize_t compwritemsg(fid_ep* object, const fi_msg_atomic* asked, const fi_ioc* c
 
 int valid(fid_ep* object, AtomicForm form, fi_datatype datatype, fi_op op, size_t* count) {
   if (!count) return -FI_EINVAL;
-  if (!rdm::atomic_valid(form, datatype, op)) return -FI_EOPNOTSUPP;
+  if (!rdm::atomic_offered(form, datatype, op)) return -FI_EOPNOTSUPP;
   const RdmEndpoint& endpoint = RdmEndpoint::of(object);
   const size_t bytes =
       rdm::max_atomic_bytes(endpoint.domain.device.mtu, form == AtomicForm::kCompare);

@@ -372,6 +372,11 @@ bool atomic_valid(AtomicForm form, std::uint32_t datatype, std::uint32_t op) {
   return find(form, datatype, op).change != nullptr;
 }
 
+bool atomic_offered(AtomicForm form, std::uint32_t datatype, std::uint32_t op) {
+  constexpr std::size_t kLargest = 8;
+  return atomic_size(datatype) <= kLargest && atomic_valid(form, datatype, op);
+}
+
 void atomic_apply(AtomicForm form, std::uint32_t datatype, std::uint32_t op, std::byte* target,
                   const std::byte* operand, const std::byte* compare, std::byte* result,
                   std::size_t count) {

@@ -27,6 +27,10 @@ std::size_t atomic_size(std::uint32_t datatype);
 // compare.
 bool atomic_valid(AtomicForm form, std::uint32_t datatype, std::uint32_t op);
 
+// Whether applications may ask for it. Elements of more than 8 bytes are taken from peers and never
+// sent: upstream's provider does not offer them, and ends with a segmentation fault when one comes.
+bool atomic_offered(AtomicForm form, std::uint32_t datatype, std::uint32_t op);
+
 // Applies the operation to COUNT elements, one after the other. Nothing is done if it is not valid.
 //
 // Elements of up to 8 bytes that are aligned are changed atomically for all threads and processes
