@@ -42,7 +42,7 @@ class CompletionRing {
 
   void push(const Completion& completion) { push() = completion; }
   // The same for who sets all of its members at once.
-  Completion& push() {
+  [[gnu::always_inline]] Completion& push() {
     if (tail_ - head_ >= limit_) [[unlikely]]
       make_room();
     return entries_[tail_++ & (size_ - 1)];
@@ -91,7 +91,7 @@ class CompletionRing {
     std::exchange(wake_, nullptr)(context_);
     limit_ = size_;
   }
-  void make_room() {
+  [[gnu::noinline, gnu::cold]] void make_room() {
     if (wake_) tell();
     if (tail_ - head_ == size_) grow();
   }

@@ -26,9 +26,8 @@ class OpPool {
 
   // An operation with a new id. @returns null when there are kMaxSlots of them
   T* take() {
-    if (free_.empty() && !add_block()) return nullptr;
-    T* op = free_.back();
-    free_.pop_back();
+    if (free_count_ == 0 && !add_block()) return nullptr;
+    T* op = free_[--free_count_];
     ++live_;
     op->id ^= kDead;
     return op;
@@ -37,7 +36,7 @@ class OpPool {
   // Ends a living operation: its id is never found again.
   void give(T& op) {
     op.id = (op.id + (1U << kSlotBits)) ^ kDead;
-    free_.push_back(&op);
+    free_[free_count_++] = &op;
     --live_;
   }
 
@@ -65,20 +64,21 @@ class OpPool {
   // In the id of one that is not alive: its slot's number is then another one's.
   static constexpr OpId kDead = kMaxSlots >> 1;
 
-  bool add_block() {
+  [[gnu::noinline, gnu::cold]] bool add_block() {
     const std::size_t first = blocks_.size() * kBlock;
     if (first == kMaxSlots / 2) return false;
     blocks_.push_back(std::make_unique<T[]>(kBlock));
-    free_.reserve(first + kBlock);
+    free_.resize(first + kBlock);  // room for all of them
     for (std::size_t i = kBlock; i-- > 0;) {
       blocks_.back()[i].id = static_cast<OpId>(first + i) ^ kDead;
-      free_.push_back(&blocks_.back()[i]);
+      free_[free_count_++] = &blocks_.back()[i];
     }
     return true;
   }
 
   std::vector<std::unique_ptr<T[]>> blocks_;
-  std::vector<T*> free_;
+  std::vector<T*> free_;  // the first free_count_ are
+  std::size_t free_count_ = 0;
   std::size_t live_ = 0;
 };
 

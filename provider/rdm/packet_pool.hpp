@@ -74,7 +74,7 @@ class PacketPool {
  private:
   static constexpr std::size_t kLine = 64;
 
-  bool grow() {
+  [[gnu::noinline, gnu::cold]] bool grow() {
     auto slab = Slab::make(host_, per_slab_ * buffer_, access_);
     if (!slab) return false;
     auto packets = std::make_unique<P[]>(per_slab_);

@@ -116,7 +116,14 @@ void Engine::bind(IncomingOp& op, PostedOp& posted) {
   op.posted = &posted;
   op.context = posted.context;
   op.reports = posted.reports;
-  op.destination = take_space(posted, op.total);
+  if (posted.multi) {
+    op.destination = take_space(posted, op.total);
+    return;
+  }
+  matcher(posted.tagged).remove(posted);
+  op.destination = posted.destination;
+  posted.users = 1;
+  posted.closed = true;
 }
 
 Completion Engine::completion_of(const IncomingOp& op) const {

@@ -207,8 +207,10 @@ TxPacket* Engine::request_packet(OutgoingOp& op, std::uint64_t offset, std::uint
 }
 
 bool Engine::must_copy(const OutgoingOp& op, std::uint64_t offset, std::uint64_t length) const {
-  return op.inject || length <= kSmallData ||
-         !fits_zero_copy(op.source.piece(offset, length), length);
+  if (op.inject || length <= kSmallData) return true;
+  // A part of one piece lies in it as a whole.
+  if (op.source.count() == 1) return op.source[0].region == nullptr || config_.max_sge < 2;
+  return !fits_zero_copy(op.source.piece(offset, length), length);
 }
 
 // Adds LENGTH bytes from OFFSET on behind the header, and sends it.
