@@ -232,12 +232,13 @@ def above_ceilings(document, results, flows):
 
 
 def record(document, results, flows):
-    # What the device does in time moves a few packets from one poll to another: 1 % for that.
+    # What the device does in time moves a few packets from one poll to another, and a compiler's mood is
+    # no regression: 3 % for both.
     for place, result in judged(results):
         ceilings = document["ceilings"].setdefault(place, {})
         for flow in flows:
             if result.total(flow) is not None:
-                ceilings[flow] = math.ceil(result.total(flow) * 1.01)
+                ceilings[flow] = math.ceil(result.total(flow) * 1.03)
     with open(GOALS, "w", encoding="ascii") as file:
         json.dump(document, file, indent=2)
         file.write("\n")
