@@ -38,6 +38,7 @@ listening() {
 # come late and go with the program, so /proc/PID/maps shows them at no certain time.
 say_libraries() {
 	local file what
+	[ ${#linker[@]} -ne 0 ] || return 0
 	sed -nE 's/.*calling init: (.*\/lib(efa[-.]|aws-fi|fabric\.so).*)/\1/p' "$log".linker.* 2>/dev/null | sort -u |
 		while read -r file; do
 			case $file in
