@@ -343,7 +343,9 @@ TEST_F(MatchingWithPrefix, TheLengthOfAReceiveIncludesIt) {
 class MessageOrdering : public InEveryWeather {};
 
 TEST_P(MessageOrdering, IsThatOfTheCallsWhateverTheProtocol) {
-  const auto [a, b] = world.pair(GetParam().of({}));
+  const auto both = world.pair(GetParam().of({}));
+  Node* const a = both.first;
+  Node* const b = both.second;
   constexpr std::size_t kLengths[] = {10, 3000, 20000, 0, 9000, 500, 4000, 12};
   std::vector<std::unique_ptr<Memory>> sources;
   std::vector<std::unique_ptr<Memory>> targets;

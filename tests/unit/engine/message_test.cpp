@@ -177,7 +177,9 @@ TEST_P(Messages, ArriveWhenTheSenderCannotRegister) {
 }
 
 TEST_P(Messages, OfBothDirectionsAtATime) {
-  const auto [a, b] = world.pair(GetParam().of({}), GetParam().of({}));
+  const auto both = world.pair(GetParam().of({}), GetParam().of({}));
+  Node* const a = both.first;
+  Node* const b = both.second;
   std::vector<std::unique_ptr<Exchange>> there;
   std::vector<std::unique_ptr<Exchange>> back;
   std::uint32_t seed = 0;
@@ -207,7 +209,9 @@ TEST_P(Messages, ToOneself) {
 
 // The application may use the memory of an injected message at once.
 TEST_P(Messages, InjectedAreCopied) {
-  const auto [a, b] = world.pair(GetParam().of({}));
+  const auto both = world.pair(GetParam().of({}));
+  Node* const a = both.first;
+  Node* const b = both.second;
   for (const std::size_t length : {0U, 1U, 31U, 200U, 400U, 800U}) {
     Exchange one(*a, *b, {length, 1, true, true, false}, 3);
     one.message.inject = true;
@@ -226,7 +230,9 @@ TEST_P(Messages, InjectedAreCopied) {
 }
 
 TEST_P(Messages, BringCqData) {
-  const auto [a, b] = world.pair(GetParam().of({}));
+  const auto both = world.pair(GetParam().of({}));
+  Node* const a = both.first;
+  Node* const b = both.second;
   for (const std::size_t length : {0U, 5U, 965U, 970U, 980U, 4000U, 9000U, 30000U})
     for (const bool delivery_complete : {false, true}) {
       SCOPED_TRACE(length);

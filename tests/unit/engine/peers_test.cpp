@@ -162,7 +162,9 @@ TEST_F(PeersOf, TheAddressVectorMayGoWithOperationsInFlight) {
 }
 
 TEST_F(PeersOf, TheAddressVectorMayComeBackWithAnotherHandle) {
-  const auto [a, b] = world.pair();
+  const auto both = world.pair();
+  Node* const a = both.first;
+  Node* const b = both.second;
   Node& c = world.add();
   Memory source(*a, 3000);
   const Memory target(*b, 3000);

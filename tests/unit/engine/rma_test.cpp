@@ -304,7 +304,9 @@ TEST(Handshake, SixteenOperationsWaitForItAndOneTriggerAsks) {
 
 TEST(Handshake, InjectedOperationsDoNotWait) {
   World world;
-  const auto [a, b] = world.pair();
+  const auto both = world.pair();
+  Node* const a = both.first;
+  Node* const b = both.second;
   const Memory target(*b, 16);
   Memory source(*a, 16);
   Rma request;
@@ -320,7 +322,9 @@ TEST(Handshake, InjectedOperationsDoNotWait) {
 
 TEST(Handshake, OfAPeerThatDoesNotAnswerFailsWhatWaits) {
   World world;
-  const auto [a, b] = world.pair();
+  const auto both = world.pair();
+  Node* const a = both.first;
+  Node* const b = both.second;
   b->silent = kUnresponsive;
   const Memory target(*b, 16);
   Memory source(*a, 16);
