@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/// Flags of one operation on a direct or datagram endpoint (spec libfabric-api 5.7).
+/// Flags of one operation (spec libfabric-api 5.7).
 #pragma once
 
 #include <rdma/fabric.h>
@@ -9,11 +9,12 @@
 
 namespace efa::fi {
 
-/// Completions of the device mean that the data is in the peer's memory, so every level of
-/// completion is the same.
+/// Of all kinds of endpoints. Completions of the device mean that the data is in the peer's memory,
+/// so to direct and datagram endpoints every level of completion is the same.
 inline constexpr uint64_t kTxOpFlags = FI_COMPLETION | FI_INJECT | FI_MORE | FI_REMOTE_CQ_DATA |
                                        FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE |
                                        FI_INJECT_COMPLETE;
+/// Of direct and datagram endpoints.
 inline constexpr uint64_t kRxOpFlags = FI_COMPLETION | FI_MORE;
 
 /// Never given by an application: its success is not reported, whatever else is asked.

@@ -12,9 +12,6 @@ namespace {
 using rdm::AtomicForm;
 using rdm::AtomicRequest;
 
-constexpr uint64_t kFlags = FI_COMPLETION | FI_INJECT | FI_MORE | FI_REMOTE_CQ_DATA |
-                            FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE | FI_INJECT_COMPLETE;
-
 /// What all calls of one kind begin with.
 AtomicRequest request_to(const RdmEndpoint& endpoint, AtomicForm form, fi_addr_t peer,
                          fi_datatype datatype, fi_op op, void* context) {
@@ -24,8 +21,7 @@ AtomicRequest request_to(const RdmEndpoint& endpoint, AtomicForm form, fi_addr_t
   request.datatype = datatype;
   request.op = op;
   request.context = context;
-  request.reports = endpoint.tx_reports;
-  request.delivery_complete = endpoint.tx_delivery;
+  endpoint.take_defaults(request);
   return request;
 }
 
@@ -75,7 +71,7 @@ ssize_t post(RdmEndpoint& endpoint, AtomicRequest& request) {
 
 int take_message(const RdmEndpoint& endpoint, const fi_msg_atomic& asked, uint64_t flags,
                  AtomicRequest& request) {
-  if ((flags & ~kFlags) || asked.rma_iov_count > rdm::kMaxIovs) return -FI_EINVAL;
+  if ((flags & ~kTxOpFlags) || asked.rma_iov_count > rdm::kMaxIovs) return -FI_EINVAL;
   if (!assign(request.operand, asked.msg_iov, asked.desc, asked.iov_count, asked.datatype))
     return -FI_EINVAL;
   const size_t size = rdm::atomic_size(asked.datatype);
@@ -83,11 +79,7 @@ int take_message(const RdmEndpoint& endpoint, const fi_msg_atomic& asked, uint64
     request.remote.iov[i] = {asked.rma_iov[i].addr, asked.rma_iov[i].count * size,
                              asked.rma_iov[i].key};
   request.remote.count = asked.rma_iov_count;
-  request.reports = endpoint.tx_any_report || (endpoint.tx_cq && (flags & FI_COMPLETION));
-  request.inject = flags & FI_INJECT;
-  request.delivery_complete = (flags & FI_DELIVERY_COMPLETE) && !request.inject;
-  request.has_cq_data = flags & FI_REMOTE_CQ_DATA;
-  request.cq_data = asked.data;
+  endpoint.take_flags(request, flags, asked.data);
   return 0;
 }
 

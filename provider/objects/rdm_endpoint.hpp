@@ -11,6 +11,7 @@
 
 #include "objects/dump_signal.hpp"
 #include "objects/endpoint.hpp"
+#include "objects/op_flags.hpp"
 #include "rdm/engine.hpp"
 
 namespace efa::fi {
@@ -69,6 +70,23 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   bool rx_multi = false;       ///< same: FI_MULTI_RECV
   bool tx_any_report = false;  ///< calls with flags: without FI_COMPLETION, too
   bool rx_any_report = false;
+
+  /// What a call without flags, and one with these, means. @param data  of FI_REMOTE_CQ_DATA
+  void take_defaults(rdm::Call& call) const {
+    call.reports = tx_reports;
+    call.delivery_complete = tx_delivery;
+  }
+  void take_flags(rdm::Call& call, uint64_t flags, uint64_t data) const {
+    call.reports = tx_any_report || (tx_cq && (flags & FI_COMPLETION));
+    call.inject = flags & FI_INJECT;
+    call.delivery_complete = (flags & FI_DELIVERY_COMPLETE) && !call.inject;
+    call.more = flags & FI_MORE;
+    if (flags & FI_REMOTE_CQ_DATA) add_data(call, data);
+  }
+  static void add_data(rdm::Call& call, uint64_t data) {
+    call.cq_data = data;
+    call.has_cq_data = true;
+  }
 
   /// FI_OPT_MAX_*_SIZE and FI_OPT_INJECT_*_SIZE, bytes.
   struct Limits {

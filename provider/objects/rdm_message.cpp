@@ -8,10 +8,6 @@
 namespace efa::fi {
 namespace {
 
-/// Bits of FI_* flags that a call with flags may have.
-constexpr uint64_t kSendFlags = FI_COMPLETION | FI_INJECT | FI_MORE | FI_REMOTE_CQ_DATA |
-                                FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE | FI_INJECT_COMPLETE;
-
 struct Tag {
   uint64_t tag = 0;
   uint64_t ignore = 0;
@@ -34,8 +30,7 @@ rdm::Message message_to(const RdmEndpoint& endpoint, fi_addr_t peer, bool tagged
   message.context = context;
   message.tag = tag;
   message.tagged = tagged;
-  message.reports = endpoint.tx_reports;
-  message.delivery_complete = endpoint.tx_delivery;
+  endpoint.take_defaults(message);
   return message;
 }
 
@@ -49,27 +44,18 @@ rdm::Message injected(fi_addr_t peer, bool tagged, uint64_t tag) {
   return message;
 }
 
-void add_data(rdm::Message& message, uint64_t data) {
-  message.cq_data = data;
-  message.has_cq_data = true;
-}
-
 /// M: fi_msg or fi_msg_tagged.
 template <class M>
 ssize_t send_with_flags(fid_ep* object, const M& asked, uint64_t flags, bool tagged, uint64_t tag) {
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  if (asked.iov_count > rdm::kMaxIovs || (flags & ~kSendFlags)) return -FI_EINVAL;
+  if (asked.iov_count > rdm::kMaxIovs || (flags & ~kTxOpFlags)) return -FI_EINVAL;
   rdm::Message message;
   message.peer = asked.addr;
   message.source.assign(asked.msg_iov, asked.desc, asked.iov_count);
   message.context = asked.context;
   message.tagged = tagged;
   message.tag = tag;
-  message.reports = endpoint.tx_any_report || (endpoint.tx_cq && (flags & FI_COMPLETION));
-  message.inject = flags & FI_INJECT;
-  message.delivery_complete = (flags & FI_DELIVERY_COMPLETE) && !message.inject;
-  message.more = flags & FI_MORE;
-  if (flags & FI_REMOTE_CQ_DATA) add_data(message, asked.data);
+  endpoint.take_flags(message, flags, asked.data);
   return send(endpoint, message);
 }
 
@@ -181,7 +167,7 @@ ssize_t msg_senddata(fid_ep* object, const void* buffer, size_t length, void* de
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
   rdm::Message message = message_to(endpoint, peer, false, 0, context);
   message.source.assign(buffer, length, region_of(descriptor));
-  add_data(message, data);
+  RdmEndpoint::add_data(message, data);
   return send(endpoint, message);
 }
 
@@ -189,7 +175,7 @@ ssize_t msg_injectdata(fid_ep* object, const void* buffer, size_t length, uint64
                        fi_addr_t peer) {
   rdm::Message message = injected(peer, false, 0);
   message.source.assign(buffer, length, nullptr);
-  add_data(message, data);
+  RdmEndpoint::add_data(message, data);
   return send(RdmEndpoint::of(object), message);
 }
 
@@ -238,7 +224,7 @@ ssize_t tagged_senddata(fid_ep* object, const void* buffer, size_t length, void*
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
   rdm::Message message = message_to(endpoint, peer, true, tag, context);
   message.source.assign(buffer, length, region_of(descriptor));
-  add_data(message, data);
+  RdmEndpoint::add_data(message, data);
   return send(endpoint, message);
 }
 
@@ -246,7 +232,7 @@ ssize_t tagged_injectdata(fid_ep* object, const void* buffer, size_t length, uin
                           fi_addr_t peer, uint64_t tag) {
   rdm::Message message = injected(peer, true, tag);
   message.source.assign(buffer, length, nullptr);
-  add_data(message, data);
+  RdmEndpoint::add_data(message, data);
   return send(RdmEndpoint::of(object), message);
 }
 

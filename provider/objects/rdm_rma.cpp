@@ -7,21 +7,36 @@
 namespace efa::fi {
 namespace {
 
-constexpr uint64_t kFlags = FI_COMPLETION | FI_INJECT | FI_MORE | FI_REMOTE_CQ_DATA |
-                            FI_TRANSMIT_COMPLETE | FI_DELIVERY_COMPLETE | FI_INJECT_COMPLETE;
+void set_remote(rdm::Rma& request, uint64_t address, uint64_t key) {
+  request.remote.iov[0] = {address, request.local.length(), key};
+  request.remote.count = 1;
+}
 
 rdm::Rma request_to(const RdmEndpoint& endpoint, fi_addr_t peer, void* context) {
   rdm::Rma request;
   request.peer = peer;
   request.context = context;
-  request.reports = endpoint.tx_reports;
-  request.delivery_complete = endpoint.tx_delivery;
+  endpoint.take_defaults(request);
   return request;
 }
 
-void set_remote(rdm::Rma& request, uint64_t address, uint64_t key) {
-  request.remote.iov[0] = {address, request.local.length(), key};
-  request.remote.count = 1;
+/// Of one buffer.
+rdm::Rma request_of(const RdmEndpoint& endpoint, const void* buffer, size_t length,
+                    void* descriptor, fi_addr_t peer, uint64_t address, uint64_t key,
+                    void* context) {
+  rdm::Rma request = request_to(endpoint, peer, context);
+  request.local.assign(buffer, length, region_of(descriptor));
+  set_remote(request, address, key);
+  return request;
+}
+
+/// Of COUNT pieces, no more than an operation has.
+rdm::Rma request_of(const RdmEndpoint& endpoint, const iovec* pieces, void** descriptors,
+                    size_t count, fi_addr_t peer, uint64_t address, uint64_t key, void* context) {
+  rdm::Rma request = request_to(endpoint, peer, context);
+  request.local.assign(pieces, descriptors, count);
+  set_remote(request, address, key);
+  return request;
 }
 
 int check(const RdmEndpoint& endpoint, const rdm::Rma& request) {
@@ -43,7 +58,8 @@ ssize_t read(RdmEndpoint& endpoint, const rdm::Rma& request) {
 
 int take_message(const RdmEndpoint& endpoint, const fi_msg_rma& asked, uint64_t flags,
                  rdm::Rma& request) {
-  if (asked.iov_count > rdm::kMaxIovs || asked.rma_iov_count > rdm::kMaxIovs || (flags & ~kFlags))
+  if (asked.iov_count > rdm::kMaxIovs || asked.rma_iov_count > rdm::kMaxIovs ||
+      (flags & ~kTxOpFlags))
     return -FI_EINVAL;
   request.peer = asked.addr;
   request.context = asked.context;
@@ -51,32 +67,23 @@ int take_message(const RdmEndpoint& endpoint, const fi_msg_rma& asked, uint64_t 
   for (size_t i = 0; i < asked.rma_iov_count; ++i)
     request.remote.iov[i] = {asked.rma_iov[i].addr, asked.rma_iov[i].len, asked.rma_iov[i].key};
   request.remote.count = asked.rma_iov_count;
-  request.reports = endpoint.tx_any_report || (endpoint.tx_cq && (flags & FI_COMPLETION));
-  request.inject = flags & FI_INJECT;
-  request.delivery_complete = (flags & FI_DELIVERY_COMPLETE) && !request.inject;
-  request.more = flags & FI_MORE;
-  request.has_cq_data = flags & FI_REMOTE_CQ_DATA;
-  request.cq_data = asked.data;
+  endpoint.take_flags(request, flags, asked.data);
   return 0;
 }
 
 ssize_t rma_read(fid_ep* object, void* buffer, size_t length, void* descriptor, fi_addr_t peer,
                  uint64_t address, uint64_t key, void* context) {
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  rdm::Rma request = request_to(endpoint, peer, context);
-  request.local.assign(buffer, length, region_of(descriptor));
-  set_remote(request, address, key);
-  return read(endpoint, request);
+  return read(endpoint,
+              request_of(endpoint, buffer, length, descriptor, peer, address, key, context));
 }
 
 ssize_t rma_readv(fid_ep* object, const iovec* pieces, void** descriptors, size_t count,
                   fi_addr_t peer, uint64_t address, uint64_t key, void* context) {
   if (count > rdm::kMaxIovs) return -FI_EINVAL;
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  rdm::Rma request = request_to(endpoint, peer, context);
-  request.local.assign(pieces, descriptors, count);
-  set_remote(request, address, key);
-  return read(endpoint, request);
+  return read(endpoint,
+              request_of(endpoint, pieces, descriptors, count, peer, address, key, context));
 }
 
 ssize_t rma_readmsg(fid_ep* object, const fi_msg_rma* asked, uint64_t flags) {
@@ -90,20 +97,16 @@ ssize_t rma_readmsg(fid_ep* object, const fi_msg_rma* asked, uint64_t flags) {
 ssize_t rma_write(fid_ep* object, const void* buffer, size_t length, void* descriptor,
                   fi_addr_t peer, uint64_t address, uint64_t key, void* context) {
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  rdm::Rma request = request_to(endpoint, peer, context);
-  request.local.assign(buffer, length, region_of(descriptor));
-  set_remote(request, address, key);
-  return write(endpoint, request);
+  return write(endpoint,
+               request_of(endpoint, buffer, length, descriptor, peer, address, key, context));
 }
 
 ssize_t rma_writev(fid_ep* object, const iovec* pieces, void** descriptors, size_t count,
                    fi_addr_t peer, uint64_t address, uint64_t key, void* context) {
   if (count > rdm::kMaxIovs) return -FI_EINVAL;
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  rdm::Rma request = request_to(endpoint, peer, context);
-  request.local.assign(pieces, descriptors, count);
-  set_remote(request, address, key);
-  return write(endpoint, request);
+  return write(endpoint,
+               request_of(endpoint, pieces, descriptors, count, peer, address, key, context));
 }
 
 ssize_t rma_writemsg(fid_ep* object, const fi_msg_rma* asked, uint64_t flags) {
@@ -133,19 +136,15 @@ ssize_t rma_writedata(fid_ep* object, const void* buffer, size_t length, void* d
                       uint64_t data, fi_addr_t peer, uint64_t address, uint64_t key,
                       void* context) {
   RdmEndpoint& endpoint = RdmEndpoint::of(object);
-  rdm::Rma request = request_to(endpoint, peer, context);
-  request.local.assign(buffer, length, region_of(descriptor));
-  request.has_cq_data = true;
-  request.cq_data = data;
-  set_remote(request, address, key);
+  rdm::Rma request = request_of(endpoint, buffer, length, descriptor, peer, address, key, context);
+  RdmEndpoint::add_data(request, data);
   return write(endpoint, request);
 }
 
 ssize_t rma_injectdata(fid_ep* object, const void* buffer, size_t length, uint64_t data,
                        fi_addr_t peer, uint64_t address, uint64_t key) {
   rdm::Rma request = injected(peer, buffer, length, address, key);
-  request.has_cq_data = true;
-  request.cq_data = data;
+  RdmEndpoint::add_data(request, data);
   return write(RdmEndpoint::of(object), request);
 }
 

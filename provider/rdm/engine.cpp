@@ -10,7 +10,6 @@
 namespace efa::rdm {
 namespace {
 
-constexpr std::size_t kSmallBuffer = 512;  // headers, and messages of a few hundred bytes
 constexpr std::size_t kSmallPerSlab = 256;
 constexpr std::size_t kLargePerSlab = 32;
 constexpr std::size_t kReceivesPerSlab = 64;

@@ -35,19 +35,23 @@
 
 namespace efa::rdm {
 
-// A message to send.
-struct Message {
+// What all requests of the application that go to a peer have.
+struct Call {
   Source peer = 0;
-  Buffers source;
   void* context = nullptr;
-  std::uint64_t tag = 0;
   std::uint64_t cq_data = 0;
-  bool tagged = false;
   bool has_cq_data = false;
   bool inject = false;             // the memory is the application's again when the call returns
   bool delivery_complete = false;  // ignored for inject
   bool reports = true;             // a success is written to the CQ
-  bool more = false;               // another one follows at once (FI_MORE)
+  bool more = false;               // another one follows at once (FI_MORE); not of atomics
+};
+
+// A message to send.
+struct Message : Call {
+  Buffers source;
+  std::uint64_t tag = 0;
+  bool tagged = false;
 };
 
 // A receive to post.
@@ -63,22 +67,13 @@ struct ReceiveRequest {
 };
 
 // A write or a read of the peer's memory.
-struct Rma {
-  Source peer = 0;
+struct Rma : Call {
   Buffers local;
   RmaIovs remote;
-  void* context = nullptr;
-  std::uint64_t cq_data = 0;
-  bool has_cq_data = false;
-  bool inject = false;
-  bool delivery_complete = false;
-  bool reports = true;
-  bool more = false;
 };
 
 // An atomic operation on the peer's memory; `operand` may be empty for FI_ATOMIC_READ.
-struct AtomicRequest {
-  Source peer = 0;
+struct AtomicRequest : Call {
   AtomicForm form = AtomicForm::kWrite;
   Buffers operand;
   Buffers compare;
@@ -86,12 +81,6 @@ struct AtomicRequest {
   RmaIovs remote;
   std::uint32_t datatype = 0;
   std::uint32_t op = 0;
-  void* context = nullptr;
-  std::uint64_t cq_data = 0;
-  bool has_cq_data = false;
-  bool inject = false;
-  bool delivery_complete = false;
-  bool reports = true;
 };
 
 // What one RDMA request moves.
@@ -160,6 +149,9 @@ class Engine {
   void drain();
 
  private:
+  // Operations that wait for handshakes at a time (7.4).
+  static constexpr std::size_t kMostDeferred = 16;
+
   // ---- Completions of the device (engine.cpp, post.cpp, arrive.cpp)
   void sent(Work& work);
   void not_sent(Work& work, ibv_wc_status status, std::uint32_t vendor_error);
@@ -200,6 +192,7 @@ class Engine {
   int send_eager(const Message& message, Peer& peer);
   int send_chosen(const Message& message, Peer& peer);
   OutgoingOp* new_outgoing(OutKind kind, Peer& peer);
+  OutgoingOp* new_outgoing(OutKind kind, Peer& peer, const Call& call, const Buffers& source);
   OutgoingOp* make_outgoing(const Message& message, Peer& peer);
   Question question(const Peer& peer, std::uint64_t length) const;
   int launch(OutgoingOp& op);
@@ -315,6 +308,7 @@ class Engine {
   int launch_read(IncomingOp& op);
   int launch_fetch(IncomingOp& op);
   int launch_atomic(OutgoingOp& op);
+  int change(const AtomicRequest& request, Peer& peer, std::uint32_t msg_id);
   int fetch(const AtomicRequest& request, Peer& peer, std::uint32_t msg_id);
   int defer(IncomingOp& op);
   TxPacket* ask_packet(IncomingOp& op, std::size_t data);

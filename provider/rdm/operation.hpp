@@ -66,9 +66,7 @@ struct OutgoingOp {
   // Where it stands.
   Choice choice;
   std::uint32_t msg_id = 0;
-  bool has_msg_id = false;
   std::uint64_t total = 0;        // bytes that go in packets or by RDMA
-  std::uint64_t start = 0;        // of the data in the source: behind the runt after a READ_NACK
   std::uint64_t sent = 0;         // bytes of these given to the device
   std::uint64_t acked = 0;        // bytes of these that it completed
   std::uint64_t window = 0;       // bytes that the peer will take now
@@ -81,8 +79,6 @@ struct OutgoingOp {
   bool reads_remote = false;      // LONGREAD or RUNTREAD: counted in the engine
   bool deferred = false;          // waits for a handshake: counted in the engine
   Temporary temporary{};
-  // kReadAnswer and injected operations that wait: the source is a copy.
-  std::unique_ptr<std::byte[]> copy;
 
   Link queue;    // waits for a handshake, or has a window to fill
   Link by_peer;  // all of a peer
@@ -99,7 +95,6 @@ enum class InKind : std::uint8_t {
 struct PostedOp : PostedReceive {
   OpId id = 0;
   Buffers destination;
-  std::uint64_t flags = 0;
   bool reports = false;
   bool multi = false;
   bool tagged = false;
@@ -108,11 +103,11 @@ struct PostedOp : PostedReceive {
   bool closed = false;      // a multi-receive that takes no more
 };
 
-// A packet that waits: its bytes, copied out of the receive buffer.
+// A packet that waits: its bytes, copied out of the receive buffer. None: a message that never
+// comes (PEER_ERROR).
 struct Held {
   std::unique_ptr<std::byte[]> bytes;
   std::size_t length = 0;
-  bool empty = false;  // stands for a message that never comes (PEER_ERROR)
 };
 
 struct IncomingOp : UnexpectedMessage {

@@ -12,11 +12,17 @@
 
 #include "rdm/host.hpp"
 #include "rdm/work.hpp"
+#include "wire/req_options.hpp"
 
 namespace efa::rdm {
 
 // Registered memory that is cut into buffers of one size.
 class Engine;
+
+// Packets come with small buffers, for headers and messages of a few hundred bytes, or with those
+// of an mtu.
+inline constexpr std::size_t kSmallBuffer = 512;
+inline constexpr std::size_t kSmallData = kSmallBuffer - kBuildRoom;
 
 class Slab {
  public:

@@ -115,7 +115,6 @@ void Engine::submit(Work& work) {
 
 // One whose buffer has room for the longest header and so many bytes of data.
 TxPacket* Engine::take_packet(std::size_t data) {
-  constexpr std::size_t kSmallData = 512 - kBuildRoom;
   TxPacket* packet = data <= kSmallData ? small_.take() : large_.take();
   if (packet == nullptr) return nullptr;
   packet->not_ready = 0;

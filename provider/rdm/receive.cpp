@@ -31,7 +31,6 @@ int Engine::post_receive(const ReceiveRequest& request) {
   posted->ignore = request.ignore;
   posted->context = request.context;
   posted->destination = request.destination;
-  posted->flags = request.flags;
   posted->reports = request.reports;
   posted->tagged = request.tagged;
   posted->multi = (request.flags & FI_MULTI_RECV) != 0;

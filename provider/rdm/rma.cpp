@@ -31,18 +31,10 @@ int Engine::write(const Rma& request) {
   Peer* peer = peers_.find(request.peer);
   if (peer == nullptr || length_of(request.remote) != request.local.length()) return -FI_EINVAL;
   if (peer->backing_off || room() == 0) return -FI_EAGAIN;
-  OutgoingOp* op = new_outgoing(OutKind::kWrite, *peer);
+  OutgoingOp* op = new_outgoing(OutKind::kWrite, *peer, request, request.local);
   if (op == nullptr) return -FI_EAGAIN;
-  op->source = request.local;
   op->target = request.remote;
-  op->context = request.context;
   op->completion_flags = FI_RMA | FI_WRITE;
-  op->cq_data = request.cq_data;
-  op->has_cq_data = request.has_cq_data;
-  op->reports = request.reports;
-  op->inject = request.inject;
-  op->delivery_complete = request.delivery_complete && !request.inject;
-  op->total = request.local.length();
   const int error = launch(*op);
   if (error != 0) release(*op);
   if (!request.more) close_batch();
@@ -231,7 +223,6 @@ int Engine::launch_ask(IncomingOp& op) {
 }
 
 int Engine::defer(IncomingOp& op) {
-  constexpr std::size_t kMostDeferred = 16;
   send_trigger(*op.peer);
   if (deferred_ == kMostDeferred || !op.peer->trigger_sent) return -FI_EAGAIN;
   op.deferred = true;
@@ -318,34 +309,23 @@ int Engine::atomic(const AtomicRequest& request) {
   if (peer == nullptr) return -FI_EINVAL;
   if (peer->backing_off || room() == 0) return -FI_EAGAIN;
   const std::uint32_t id = peer->next_msg_id++;
-  int error = 0;
-  if (request.form == AtomicForm::kWrite) {
-    OutgoingOp* op = new_outgoing(OutKind::kAtomic, *peer);
-    if (op != nullptr) {
-      op->source = request.operand;
-      op->target = request.remote;
-      op->context = request.context;
-      op->completion_flags = FI_ATOMIC | FI_WRITE;
-      op->cq_data = request.cq_data;
-      op->has_cq_data = request.has_cq_data;
-      op->reports = request.reports;
-      op->inject = request.inject;
-      op->delivery_complete = request.delivery_complete && !request.inject;
-      op->datatype = request.datatype;
-      op->atomic_op = request.op;
-      op->total = request.operand.length();
-      op->msg_id = id;
-      op->has_msg_id = true;
-      error = launch(*op);
-      if (error != 0) release(*op);
-    } else {
-      error = -FI_EAGAIN;
-    }
-  } else {
-    error = fetch(request, *peer, id);
-  }
+  const int error =
+      request.form == AtomicForm::kWrite ? change(request, *peer, id) : fetch(request, *peer, id);
   if (error != 0) --peer->next_msg_id;
   close_batch();
+  return error;
+}
+
+int Engine::change(const AtomicRequest& request, Peer& peer, std::uint32_t msg_id) {
+  OutgoingOp* op = new_outgoing(OutKind::kAtomic, peer, request, request.operand);
+  if (op == nullptr) return -FI_EAGAIN;
+  op->target = request.remote;
+  op->completion_flags = FI_ATOMIC | FI_WRITE;
+  op->datatype = request.datatype;
+  op->atomic_op = request.op;
+  op->msg_id = msg_id;
+  const int error = launch(*op);
+  if (error != 0) release(*op);
   return error;
 }
 

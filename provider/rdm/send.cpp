@@ -11,10 +11,6 @@
 namespace efa::rdm {
 namespace {
 
-// Operations of an endpoint that wait for handshakes (7.4).
-constexpr std::size_t kMostDeferred = 16;
-constexpr std::size_t kSmallData = 512 - kBuildRoom;
-
 std::uint64_t completion_flags(bool tagged) {
   return FI_SEND | (tagged ? FI_TAGGED : FI_MSG);
 }
@@ -61,7 +57,6 @@ int Engine::send_chosen(const Message& message, Peer& peer) {
   OutgoingOp* op = make_outgoing(message, peer);
   if (op == nullptr) return -FI_EAGAIN;
   op->msg_id = peer.next_msg_id++;
-  op->has_msg_id = true;
   const int error = launch(*op);
   if (error != 0) {
     --peer.next_msg_id;  // nothing was sent: the next message takes it
@@ -72,19 +67,26 @@ int Engine::send_chosen(const Message& message, Peer& peer) {
 }
 
 OutgoingOp* Engine::make_outgoing(const Message& message, Peer& peer) {
-  OutgoingOp* op = new_outgoing(OutKind::kMessage, peer);
+  OutgoingOp* op = new_outgoing(OutKind::kMessage, peer, message, message.source);
   if (op == nullptr) return nullptr;
-  op->source = message.source;
-  op->context = message.context;
   op->completion_flags = completion_flags(message.tagged);
   op->tag = message.tag;
   op->tagged = message.tagged;
-  op->cq_data = message.cq_data;
-  op->has_cq_data = message.has_cq_data;
-  op->reports = message.reports;
-  op->inject = message.inject;
-  op->delivery_complete = message.delivery_complete && !message.inject;
-  op->total = message.source.length();
+  return op;
+}
+
+OutgoingOp* Engine::new_outgoing(OutKind kind, Peer& peer, const Call& call,
+                                 const Buffers& source) {
+  OutgoingOp* op = new_outgoing(kind, peer);
+  if (op == nullptr) return nullptr;
+  op->source = source;
+  op->total = source.length();
+  op->context = call.context;
+  op->cq_data = call.cq_data;
+  op->has_cq_data = call.has_cq_data;
+  op->reports = call.reports;
+  op->inject = call.inject;
+  op->delivery_complete = call.delivery_complete && !call.inject;
   return op;
 }
 
@@ -94,7 +96,7 @@ OutgoingOp* Engine::new_outgoing(OutKind kind, Peer& peer) {
   op->kind = kind;
   op->peer = &peer;
   op->choice = {};
-  op->has_msg_id = op->tagged = op->has_cq_data = op->reports = op->inject = false;
+  op->tagged = op->has_cq_data = op->reports = op->inject = false;
   op->delivery_complete = op->awaits_answer = op->failed = op->reads_remote = op->nacked = false;
   op->takes_windows = op->deferred = false;
   op->total = op->sent = op->acked = op->window = op->tag = 0;
@@ -391,7 +393,6 @@ int Engine::launch_bare(OutgoingOp& op) {
   fill(*packet, 0, op.source, 0, op.total, true);
   ++op.outstanding;
   --op.peer->next_msg_id;  // it has no id
-  op.has_msg_id = false;
   put(*packet);
   op.sent = op.total;
   return 0;
@@ -454,7 +455,6 @@ void Engine::release(OutgoingOp& op) {
   unregister(op.temporary);
   if (op.reads_remote) --reads_in_flight_;
   if (op.deferred) --deferred_;
-  op.copy.reset();
   op.queue.remove();
   op.by_peer.remove();
   outgoing_.give(op);
