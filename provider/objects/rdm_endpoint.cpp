@@ -182,17 +182,45 @@ int RdmEndpoint::control(int command, void*) {
 
 // ---- Options (spec libfabric-api 6.1)
 
+/// Null: not an option about sizes that may be lowered.
+size_t* RdmEndpoint::limit_of(int option) {
+  switch (static_cast<Option>(option)) {
+    case Option::max_msg_size:
+      return &most.message;
+    case Option::max_tagged_size:
+      return &most.tagged;
+    case Option::max_rma_size:
+      return &most.rma;
+    case Option::max_atomic_size:
+      return &most.atomic;
+    case Option::inject_msg_size:
+      return &inject.message;
+    case Option::inject_tagged_size:
+      return &inject.tagged;
+    case Option::inject_rma_size:
+      return &inject.rma;
+    case Option::inject_atomic_size:
+      return &inject.atomic;
+    default:
+      return nullptr;
+  }
+}
+
+/// Applications do nothing else with the endpoint meanwhile (fi_endpoint(3)); others of the domain
+/// may make progress, so the lock is for what the engine reads.
 int RdmEndpoint::set_option(int option, const void* value, size_t size) {
-  const Guard guard(domain.lock);
+  if (size_t* const limit = limit_of(option)) return lower_option(value, size, *limit, *limit);
   bool wanted = false;
   switch (static_cast<Option>(option)) {
     case Option::min_multi_recv:
       if (const int error = take_option(value, size, min_multi_recv_)) return error;
-      if (engine) engine->set_min_multi_recv(min_multi_recv_);
+      if (engine) {
+        const Guard guard(domain.lock);
+        engine->set_min_multi_recv(min_multi_recv_);
+      }
       return 0;
     case Option::hmem_p2p:
-      if (const int error = take_option(value, size, hmem_p2p_)) return error;
-      return 0;
+      return take_option(value, size, hmem_p2p_);
     case Option::cuda_api_permitted:
       if (const int error = take_option(value, size, wanted)) return error;
       return info->caps & FI_HMEM ? 0 : -FI_EINVAL;
@@ -200,22 +228,6 @@ int RdmEndpoint::set_option(int option, const void* value, size_t size) {
       if (const int error = take_option(value, size, wanted)) return error;
       if (wanted && !settings().enable_shm_transfer) return -FI_EINVAL;
       return enabled ? -FI_EOPBADSTATE : 0;
-    case Option::max_msg_size:
-      return lower_option(value, size, most.message, most.message);
-    case Option::max_tagged_size:
-      return lower_option(value, size, most.tagged, most.tagged);
-    case Option::max_rma_size:
-      return lower_option(value, size, most.rma, most.rma);
-    case Option::max_atomic_size:
-      return lower_option(value, size, most.atomic, most.atomic);
-    case Option::inject_msg_size:
-      return lower_option(value, size, inject.message, inject.message);
-    case Option::inject_tagged_size:
-      return lower_option(value, size, inject.tagged, inject.tagged);
-    case Option::inject_rma_size:
-      return lower_option(value, size, inject.rma, inject.rma);
-    case Option::inject_atomic_size:
-      return lower_option(value, size, inject.atomic, inject.atomic);
     case Option::use_device_rdma:
       if (domain.api_version() < FI_VERSION(1, 18)) return -FI_ENOPROTOOPT;
       if (const int error = take_option(value, size, wanted)) return error;
@@ -237,27 +249,12 @@ int RdmEndpoint::set_option(int option, const void* value, size_t size) {
 }
 
 int RdmEndpoint::get_option(int option, void* value, size_t* size) {
+  if (const size_t* const limit = limit_of(option)) return give_option(*limit, value, size);
   switch (static_cast<Option>(option)) {
     case Option::min_multi_recv:
       return give_option(min_multi_recv_, value, size);
     case Option::hmem_p2p:
       return give_option(hmem_p2p_, value, size);
-    case Option::max_msg_size:
-      return give_option(most.message, value, size);
-    case Option::max_tagged_size:
-      return give_option(most.tagged, value, size);
-    case Option::max_rma_size:
-      return give_option(most.rma, value, size);
-    case Option::max_atomic_size:
-      return give_option(most.atomic, value, size);
-    case Option::inject_msg_size:
-      return give_option(inject.message, value, size);
-    case Option::inject_tagged_size:
-      return give_option(inject.tagged, value, size);
-    case Option::inject_rma_size:
-      return give_option(inject.rma, value, size);
-    case Option::inject_atomic_size:
-      return give_option(inject.atomic, value, size);
     case Option::emulated_read:
       return give_option(!uses_read(), value, size);
     case Option::emulated_write:

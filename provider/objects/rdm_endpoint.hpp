@@ -102,6 +102,7 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   bool uses_read() const;
   bool uses_write() const;
   void open_tables();
+  size_t* limit_of(int option);
   void dump(uint32_t asked);
 
   std::optional<bool> device_rdma_;  ///< FI_OPT_EFA_USE_DEVICE_RDMA

@@ -206,6 +206,16 @@ TEST_F(EndpointTest, OrderOfDataIsAskedOfAQueuePair) {
   EXPECT_TRUE(fake().qps.empty() && fake().cqs.empty()) << "what was made for the question is gone";
 }
 
+TEST(RdmEndpointTest, OrderOfDataIsAskedOfAQueuePairThatNeedsTheDomainsLock) {
+  Opened on{Kind::rdm};
+  ASSERT_EQ(on.open_endpoint(), 0);
+  fake().in_order = 1 << 1;
+  const bool wanted = true;
+  EXPECT_EQ(fi_setopt(&on.ep->fid, FI_OPT_ENDPOINT, static_cast<int>(Option::write_in_order_128),
+                      &wanted, sizeof wanted),
+            0);
+}
+
 TEST_F(EndpointTest, OperationFlagsCanBeReadAndChanged) {
   on.enable();
   uint64_t flags = FI_TRANSMIT;
