@@ -79,16 +79,8 @@ uint64_t lkey_of(fid_mr* object) {
   return static_cast<Mr*>(object)->region.lkey;
 }
 
-/// A function that fits every entry: only endpoints without a protocol have queues to give away.
-struct OnlyDirect {
-  template <class... Arguments>
-  using Function = int (*)(Arguments...);
-  template <class... Arguments>
-  constexpr operator Function<Arguments...>() const {
-    return [](Arguments...) -> int { return -FI_EOPNOTSUPP; };
-  }
-};
-constexpr OnlyDirect only_direct;
+/// Only endpoints without a protocol have queues to give away.
+constexpr Refusing<FI_EOPNOTSUPP> only_direct;
 
 }  // namespace
 

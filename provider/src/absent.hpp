@@ -8,17 +8,18 @@
 
 namespace efa::fi {
 
-/// Fits every entry of a table: a function that returns -FI_ENOSYS.
-struct Absent {
+/// Fits every entry of a table: a function that returns an error.
+template <int kError>
+struct Refusing {
   template <class Result, class... Arguments>
   using Function = Result (*)(Arguments...);
 
   template <class Result, class... Arguments>
   constexpr operator Function<Result, Arguments...>() const {
-    return [](Arguments...) { return static_cast<Result>(-FI_ENOSYS); };
+    return [](Arguments...) { return static_cast<Result>(-kError); };
   }
 };
-inline constexpr Absent absent;
+inline constexpr Refusing<FI_ENOSYS> absent;
 
 /// The operations of an object that can only be closed.
 constexpr fi_ops only_close(int (*close)(fid*)) {

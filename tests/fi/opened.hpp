@@ -13,31 +13,9 @@
 #include <cstring>
 
 #include "hint_sets.hpp"
+#include "owner.hpp"
 
 namespace efa::fi::test {
-
-/// Closes its object; that this succeeds is part of every test.
-template <class Object>
-class Owner {
- public:
-  Owner() = default;
-  Owner(const Owner&) = delete;
-  Owner& operator=(const Owner&) = delete;
-  ~Owner() { reset(); }
-
-  Object** out() { return &object_; }
-  Object* get() const { return object_; }
-  Object* operator->() const { return object_; }
-  void reset() {
-    if (object_) {
-      EXPECT_EQ(fi_close(&object_->fid), 0);
-    }
-    object_ = nullptr;
-  }
-
- private:
-  Object* object_ = nullptr;
-};
 
 /// The first entry of provider efa for endpoints of this type.
 inline Hints find_entry(fi_ep_type type, uint32_t version = FI_VERSION(1, 17),

@@ -13,31 +13,9 @@
 #include "objects/fabric.hpp"
 #include "objects/fake_process.hpp"
 #include "objects/fake_verbs.hpp"
+#include "owner.hpp"
 
 namespace efa::fi::test {
-
-/// Closes its object; that this succeeds is part of every test.
-template <class Object>
-class Owner {
- public:
-  Owner() = default;
-  Owner(const Owner&) = delete;
-  Owner& operator=(const Owner&) = delete;
-  ~Owner() { reset(); }
-
-  Object** out() { return &object_; }
-  Object* get() const { return object_; }
-  Object* operator->() const { return object_; }
-  void reset() {
-    if (object_) {
-      EXPECT_EQ(fi_close(&object_->fid), 0);
-    }
-    object_ = nullptr;
-  }
-
- private:
-  Object* object_ = nullptr;
-};
 
 inline InfoPtr info_of(Kind kind) {
   return duplicate(entry(process().catalogue, kind));
