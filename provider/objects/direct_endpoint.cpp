@@ -4,8 +4,7 @@
 #include <memory>
 
 #include "objects/absent_tables.hpp"
-#include "objects/device_endpoint.hpp"
-#include "objects/op_flags.hpp"
+#include "objects/device_messages.hpp"
 
 namespace efa::fi {
 namespace {
@@ -16,77 +15,22 @@ constexpr size_t kRmaSegments = 1;
 DeviceEndpoint& of(fid_ep* endpoint) {
   return DeviceEndpoint::of(endpoint);
 }
-OneBuffer one(const void* buffer, size_t length, void* descriptor) {
-  return {buffer, length, region_of(descriptor)};
-}
-bool too_many_to_send(DeviceEndpoint& ep, size_t count) {
-  return count > std::min(ep.domain.device.max_sq_sge, Buffers::kMost);
-}
-bool too_many_to_receive(DeviceEndpoint& ep, size_t count) {
-  return count > ep.rx_segments;
-}
-
 // ---- Messages ----------------------------------------------------------------------------------
 
-ssize_t recv(fid_ep* ep, void* buffer, size_t length, void* descriptor, fi_addr_t, void* context) {
-  return of(ep).receive(one(buffer, length, descriptor), context, of(ep).rx_flags());
-}
-ssize_t recvv(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t,
-              void* context) {
-  if (too_many_to_receive(of(ep), count)) return -FI_EINVAL;
-  return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
-    return of(ep).receive(payload, context, of(ep).rx_flags());
-  });
-}
-ssize_t recvmsg(fid_ep* ep, const fi_msg* msg, uint64_t flags) {
-  if (flags & ~kRxOpFlags) return -FI_EOPNOTSUPP;
-  if (too_many_to_receive(of(ep), msg->iov_count)) return -FI_EINVAL;
-  return with_pieces(msg->msg_iov, msg->desc, msg->iov_count, [&](const auto& payload) {
-    return of(ep).receive(payload, msg->context, flags);
-  });
-}
-ssize_t send(fid_ep* ep, const void* buffer, size_t length, void* descriptor, fi_addr_t to,
-             void* context) {
-  return of(ep).send(one(buffer, length, descriptor), to, context, of(ep).tx_flags(), 0);
-}
-ssize_t sendv(fid_ep* ep, const iovec* pieces, void** descriptors, size_t count, fi_addr_t to,
-              void* context) {
-  if (too_many_to_send(of(ep), count)) return -FI_EINVAL;
-  return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
-    return of(ep).send(payload, to, context, of(ep).tx_flags(), 0);
-  });
-}
-ssize_t sendmsg(fid_ep* ep, const fi_msg* msg, uint64_t flags) {
-  if (flags & ~kTxOpFlags) return -FI_EOPNOTSUPP;
-  if (too_many_to_send(of(ep), msg->iov_count)) return -FI_EINVAL;
-  return with_pieces(msg->msg_iov, msg->desc, msg->iov_count, [&](const auto& payload) {
-    return of(ep).send(payload, msg->addr, msg->context, flags, msg->data);
-  });
-}
-ssize_t inject(fid_ep* ep, const void* buffer, size_t length, fi_addr_t to) {
-  return of(ep).send(one(buffer, length, nullptr), to, nullptr, kInjectFlags, 0);
-}
-ssize_t senddata(fid_ep* ep, const void* buffer, size_t length, void* descriptor, uint64_t data,
-                 fi_addr_t to, void* context) {
-  return of(ep).send(one(buffer, length, descriptor), to, context,
-                     of(ep).tx_flags() | FI_REMOTE_CQ_DATA, data);
-}
-ssize_t injectdata(fid_ep* ep, const void* buffer, size_t length, uint64_t data, fi_addr_t to) {
-  return of(ep).send(one(buffer, length, nullptr), to, nullptr, kInjectFlags | FI_REMOTE_CQ_DATA,
-                     data);
-}
-
-fi_ops_msg messages{
-    .size = sizeof(fi_ops_msg),
-    .recv = recv,
-    .recvv = recvv,
-    .recvmsg = recvmsg,
-    .send = send,
-    .sendv = sendv,
-    .sendmsg = sendmsg,
-    .inject = inject,
-    .senddata = senddata,
-    .injectdata = injectdata,
+struct Sender {
+  [[gnu::always_inline]] static ssize_t send(DeviceEndpoint& ep, const void* buffer, size_t length,
+                                             void* descriptor, fi_addr_t to, void* context,
+                                             uint64_t flags, uint64_t data) {
+    return ep.send(one(buffer, length, descriptor), to, context, flags, data);
+  }
+  static ssize_t send_pieces(DeviceEndpoint& ep, const iovec* pieces, void** descriptors,
+                             size_t count, fi_addr_t to, void* context, uint64_t flags,
+                             uint64_t data) {
+    if (count > std::min(ep.domain.device.max_sq_sge, Buffers::kMost)) return -FI_EINVAL;
+    return with_pieces(pieces, descriptors, count, [&](const auto& payload) {
+      return ep.send(payload, to, context, flags, data);
+    });
+  }
 };
 
 // ---- RMA ---------------------------------------------------------------------------------------
@@ -164,7 +108,7 @@ class DirectEndpoint final : public DeviceEndpoint {
 
   int start() override {
     if (const int error = DeviceEndpoint::start()) return error;
-    msg = &messages;
+    msg = &DeviceMessages<Sender>::table;
     rma = info->caps & FI_RMA ? &remote_memory : &rma_without_capability;
     return 0;
   }
