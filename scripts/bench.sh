@@ -20,7 +20,7 @@ set -euo pipefail
 . "$(dirname "$0")/fabric-peers.sh"
 cd "$root"
 part=all
-case ${1:-} in native | instructions | fabric | messages | fabtests | times | perftest | driver) part=$1 \&\& shift ;; esac
+case ${1:-} in native | instructions | fabric | messages | fabtests | times | perftest | driver) part=$1 && shift ;; esac
 tree() { build_tree bench "$1" -DCMAKE_BUILD_TYPE=Release -DEFA_BENCH=ON -DBUILD_TESTING=OFF; }
 
 native_part() {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "catalogue.hpp"
 #include "info.hpp"
@@ -48,6 +49,7 @@ struct Domain : fid_domain {
   /// Of buffers without a descriptor; RDM endpoints only, null if the user switched it off.
   std::unique_ptr<rdm::RegistrationCache> cache;
   std::unordered_map<uint64_t, Mr*> regions;  ///< by key, for emulated RMA
+  std::vector<RegionUser*> region_users;      ///< that are told when a region is closed
   std::atomic<int> children = 0;              ///< everything opened on it: -FI_EBUSY
 
   /// The device's capability, and what user and API version say about using it (spec 6.2).

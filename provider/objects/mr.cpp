@@ -104,6 +104,8 @@ int close(fid* object) {
     // Before the device gives the key to somebody else.
     const Guard guard(mr.domain->lock);
     mr.domain->regions.erase(mr.key);
+    if (mr.peers_came)
+      for (RegionUser* user : mr.domain->region_users) user->closed(mr.region);
   }
   if (const int error = ibv_dereg_mr(mr.verbs)) {
     log(FI_LOG_WARN, "memory region not closed: " + std::string(fi_strerror(error)));

@@ -15,6 +15,17 @@ struct Mr : fid_mr {
   Domain* domain = nullptr;
   ibv_mr* verbs = nullptr;
   rdm::Region region;
+  bool peers_came = false;  ///< emulated RMA or an atomic of a peer has named it
+};
+
+/// An endpoint where peers name registrations of the domain.
+class RegionUser {
+ public:
+  /// Called with the domain's lock held.
+  virtual void closed(const rdm::Region& region) = 0;
+
+ protected:
+  ~RegionUser() = default;
 };
 
 /// What fi_mr_desc() gave, or null.

@@ -68,6 +68,7 @@ RdmEndpoint::~RdmEndpoint() {
   const Guard guard(domain.lock);
   if (engine) engine->flush(kFlushTime);
   if (av) av->detach(*this);
+  std::erase(domain.region_users, this);
   disconnect();
   if (engine) engine->drain();
   engine.reset();
@@ -162,6 +163,7 @@ int RdmEndpoint::start() {
   rx_multi = rx_flags & FI_MULTI_RECV;
   engine = std::make_unique<rdm::Engine>(*this, make_config(), make_queues());
   av->attach(*this);
+  domain.region_users.push_back(this);
   open_tables();
   return 0;
 }
@@ -270,7 +272,9 @@ int RdmEndpoint::get_option(int option, void* value, size_t* size) {
 
 const rdm::Region* RdmEndpoint::find_region(uint64_t key) {
   const auto found = domain.regions.find(key);
-  return found == domain.regions.end() ? nullptr : &found->second->region;
+  if (found == domain.regions.end()) return nullptr;
+  found->second->peers_came = true;
+  return &found->second->region;
 }
 
 ibv_mr* RdmEndpoint::register_memory(void* where, size_t bytes, int access) {
@@ -281,15 +285,25 @@ void RdmEndpoint::deregister(ibv_mr* mr) {
   ibv_dereg_mr(mr);
 }
 
+/// One registration for sending and receiving; memory that is read-only is not kept.
+unsigned RdmEndpoint::cached_access() const {
+  return IBV_ACCESS_LOCAL_WRITE | (uses_read() ? IBV_ACCESS_REMOTE_READ : 0);
+}
+
 // From the domain's cache, where that can be trusted; else registered for this operation only.
 rdm::Pinned RdmEndpoint::pin(void* where, size_t bytes, int access) {
   if (domain.cache) {
-    // One registration for sending and receiving; memory that is read-only gets its own below.
-    const int both = access | IBV_ACCESS_LOCAL_WRITE | (uses_read() ? IBV_ACCESS_REMOTE_READ : 0);
-    rdm::Registration* kept = domain.cache->acquire(where, bytes, static_cast<unsigned>(both));
-    if (kept) return {kept->mr, kept};
+    const unsigned both = static_cast<unsigned>(access) | cached_access();
+    if (rdm::Registration* kept = domain.cache->acquire(where, bytes, both))
+      return {kept->mr, kept};
   }
-  return {register_memory(where, bytes, access), nullptr};
+  return {register_memory(where, bytes, access)};
+}
+
+rdm::Pinned RdmEndpoint::pin_repeated(void* where, size_t bytes) {
+  if (!domain.cache) return {};
+  rdm::Registration* kept = domain.cache->acquire_repeated(where, bytes, cached_access());
+  return kept ? rdm::Pinned{kept->mr, kept, &kept->region} : rdm::Pinned{};
 }
 
 void RdmEndpoint::unpin(const rdm::Pinned& pinned) {
@@ -366,6 +380,12 @@ void RdmEndpoint::inserted(fi_addr_t peer, const AvEntry& entry) {
 
 void RdmEndpoint::removed(fi_addr_t peer, const AvEntry&) {
   engine->remove_peer(peer);
+}
+
+// ---- RegionUser
+
+void RdmEndpoint::closed(const rdm::Region& region) {
+  engine->close_region(region);
 }
 
 Endpoint* make_rdm_endpoint(Domain& domain, const fi_info& info, void* context) {

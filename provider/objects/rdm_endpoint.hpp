@@ -20,7 +20,7 @@ namespace efa::fi {
 /// argument is not used.
 inline constexpr int kControlDump = 0xefa0001;
 
-class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
+class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser, public RegionUser {
  public:
   RdmEndpoint(Domain& domain, const fi_info& info, void* context);
   ~RdmEndpoint() override;
@@ -46,6 +46,7 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   ibv_mr* register_memory(void* address, size_t bytes, int access) override;
   void deregister(ibv_mr* mr) override;
   rdm::Pinned pin(void* address, size_t bytes, int access) override;
+  rdm::Pinned pin_repeated(void* address, size_t bytes) override;
   void unpin(const rdm::Pinned& pinned) override;
   rdm::Destination acquire_destination(const rdm::Gid& gid) override;
   void release_destination(const rdm::Gid& gid) override;
@@ -59,6 +60,9 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   // AvUser
   void inserted(fi_addr_t peer, const AvEntry& entry) override;
   void removed(fi_addr_t peer, const AvEntry& entry) override;
+
+  // RegionUser
+  void closed(const rdm::Region& region) override;
 
   // ---- For the calls, which look at these before the engine.
   std::unique_ptr<rdm::Engine> engine;
@@ -103,6 +107,7 @@ class RdmEndpoint final : public Endpoint, public rdm::Host, public AvUser {
   bool uses_write() const;
   void open_tables();
   size_t* limit_of(int option);
+  unsigned cached_access() const;
   void dump(uint32_t asked);
 
   std::optional<bool> device_rdma_;  ///< FI_OPT_EFA_USE_DEVICE_RDMA

@@ -44,6 +44,11 @@ class Buffers {
   }
   void clear() { count_ = 0, length_ = 0; }
 
+  bool touches(const Region& region) const {
+    return std::any_of(spans_, spans_ + count_,
+                       [&](const Span& span) { return span.region == &region; });
+  }
+
   // Leaves the first bytes out.
   void skip(std::size_t bytes) {
     std::size_t i = 0;

@@ -132,6 +132,8 @@ class Engine {
   // The address vector changed.
   void insert_peer(Source source, const RawAddress& address, ibv_ah* ah, std::uint16_t ahn);
   void remove_peer(Source source);
+  // The application closes a registration that find_region() gave.
+  void close_region(const Region& region);
 
   void set_min_multi_recv(std::size_t bytes) { config_.min_multi_recv = bytes; }
   const Config& config() const { return config_; }
@@ -181,6 +183,7 @@ class Engine {
   void give(RdmaWork& work);
   std::uintptr_t any_memory();
   std::uint32_t any_lkey();
+  static bool has_failed(const Work& work);
   bool retry(Work& work, std::uint32_t status);
   void peer_is_away(const Work& work, int code);
   void packet_done(TxPacket& packet);
@@ -212,6 +215,7 @@ class Engine {
                     std::uint64_t length);
   bool take_segments(OutgoingOp& op, const MediumPlan& plan);
   bool register_source(OutgoingOp& op, int access);
+  void pin_source(OutgoingOp& op);
   void unregister(Temporary& registrations) {
     if (registrations.any) unregister_all(registrations);
   }
@@ -350,7 +354,8 @@ class Engine {
   Peer* implicit_peer(const RawAddress& address);
   void rematch(Peer& peer);
   void drop_peer(Peer& peer);
-  void drop_unsent(Peer& peer);
+  template <class Which>
+  void drop_waiting(List<Work, &Work::queue>& waiting, Which which);
   std::string describe(const Peer& peer, int provider_errno) const;
 
   Host& host_;

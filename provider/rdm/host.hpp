@@ -29,7 +29,8 @@ class Engine;
 // A registration for the time of one operation. mr null: there is none.
 struct Pinned {
   ibv_mr* mr = nullptr;
-  void* kept = nullptr;  // the host's
+  void* kept = nullptr;            // the host's
+  const Region* region = nullptr;  // of pin_repeated()
 };
 
 class Host {
@@ -45,6 +46,9 @@ class Host {
   virtual Pinned pin(void* address, std::size_t bytes, int access) {
     return {register_memory(address, bytes, access), nullptr};
   }
+  // The same for a buffer that can be copied instead, to send from it: nothing, unless that costs
+  // less than to copy some thousand bytes.
+  virtual Pinned pin_repeated(void*, std::size_t) { return {}; }
   virtual void unpin(const Pinned& pinned) { deregister(pinned.mr); }
 
   // Counted by GID: several addresses share one handle. @returns ah = null, errno says why

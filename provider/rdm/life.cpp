@@ -98,23 +98,33 @@ void Engine::remove_peer(Source source) {
   if (Peer* peer = peers_.find(source)) drop_peer(*peer);
 }
 
+// Requests that the device does not have yet, as if it had them and gives them back.
+template <class Which>
+void Engine::drop_waiting(List<Work, &Work::queue>& waiting, Which which) {
+  for (Work* work = waiting.front(); work != nullptr;) {
+    Work* next = waiting.after(*work);
+    if (which(*work)) {
+      work->queue.remove();
+      ++outstanding_;
+      ++work->peer->works;
+      not_sent(*work, IBV_WC_WR_FLUSH_ERR, 0);
+    }
+    work = next;
+  }
+}
+
 // Its operations end without completions, its packets are dropped from now on. It stays known as
 // long as the device has requests to it, and so that its late packets are recognised.
 void Engine::drop_peer(Peer& peer) {
   peer.gone = true;
   peers_.name(peer, kAnySource);
   peer.order.forget();
-  while (Work* work = peer.resend.front()) {
-    work->queue.remove();
-    ++outstanding_;  // as if the device had it, and gives it back
-    ++peer.works;
-    not_sent(*work, IBV_WC_WR_FLUSH_ERR, 0);
-  }
+  drop_waiting(peer.resend, [](const Work&) { return true; });
   peer.resending.remove();
   peer.handshake_due.remove();
   peer.launch_due.remove();
   fail_waiting(peer, FI_ECANCELED, 0);
-  drop_unsent(peer);
+  drop_waiting(unsent_, [&](const Work& work) { return work.peer == &peer; });
   std::erase_if(claimed_, [&](const IncomingOp* op) { return op->peer == &peer; });
   for (OutgoingOp* op = peer.outgoing.front(); op != nullptr;) {
     OutgoingOp* next = peer.outgoing.after(*op);
@@ -137,18 +147,26 @@ void Engine::drop_peer(Peer& peer) {
   }
 }
 
-// Requests that wait for room in the SQ.
-void Engine::drop_unsent(Peer& peer) {
-  for (Work* work = unsent_.front(); work != nullptr;) {
-    Work* next = unsent_.after(*work);
-    if (work->peer == &peer) {
-      work->queue.remove();
-      ++outstanding_;
-      ++peer.works;
-      not_sent(*work, IBV_WC_WR_FLUSH_ERR, 0);
-    }
-    work = next;
-  }
+// What a peer still does there goes no further: it may have the keys for longer than the
+// application has the memory. The peer gets no answer, as for any access outside of registrations.
+void Engine::close_region(const Region& region) {
+  const auto end = [&](auto& op, const auto& is_of) {
+    bad_packet(op.peer, ProviderErrno::kRmaAddress, "the registration is closed before the end");
+    op.failed = true;
+    ++op.outstanding;  // it is still looked at below
+    drop_waiting(op.peer->resend, is_of);
+    drop_waiting(unsent_, is_of);
+    --op.outstanding;
+    fail(op, FI_ECANCELED, static_cast<int>(ProviderErrno::kRmaAddress));
+  };
+  outgoing_.each([&](OutgoingOp& op) {
+    if (op.kind == OutKind::kReadAnswer && !op.failed && op.source.touches(region))
+      end(op, [&](const Work& work) { return owner_of(work).outgoing == &op; });
+  });
+  incoming_.each([&](IncomingOp& op) {
+    if (op.kind == InKind::kWriteTarget && !op.failed && op.destination.touches(region))
+      end(op, [&](const Work& work) { return owner_of(work).incoming == &op; });
+  });
 }
 
 Usage Engine::usage() const {

@@ -267,12 +267,19 @@ void Engine::packet_done(TxPacket& packet) {
   advance(op);
 }
 
-// Whether the peer had no receive for it: then it is sent again.
+bool Engine::has_failed(const Work& work) {
+  const auto [outgoing, incoming] = owner_of(work);
+  return (outgoing != nullptr && outgoing->failed) || (incoming != nullptr && incoming->failed);
+}
+
+// Whether the peer had no receive for it: then it is sent again. Not what belongs to an operation
+// that has failed: its memory may be gone.
 bool Engine::retry(Work& work, std::uint32_t status) {
   const bool of_application = work.kind == WorkKind::kEager || work.kind == WorkKind::kRequest ||
                               work.kind == WorkKind::kAsk || work.kind == WorkKind::kRdmaWrite;
   Peer& peer = *work.peer;
-  if (status != kRemoteRnr || peer.gone || (!config_.retries && of_application)) return false;
+  if (status != kRemoteRnr || peer.gone || has_failed(work) || (!config_.retries && of_application))
+    return false;
   if (work.not_ready != 0) back_off(peer);
   work.not_ready = 1;
   peer.resend.push_back(work);

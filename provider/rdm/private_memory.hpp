@@ -16,6 +16,7 @@ struct PageRange {
 
   std::size_t bytes() const { return end - start; }
   bool contains(const PageRange& other) const { return start <= other.start && other.end <= end; }
+  bool operator==(const PageRange&) const = default;
   bool overlaps(const PageRange& other) const { return start < other.end && other.start < end; }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "rdm/registration_cache.hpp"
 
+#include <infiniband/verbs.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -28,6 +29,11 @@ PageRange pages_of(const void* address, std::size_t length) {
   std::uintptr_t end;
   if (__builtin_add_overflow(first, length, &end) || end > UINTPTR_MAX - size) return {};
   return {first & ~(size - 1), (end + size - 1) & ~(size - 1)};
+}
+
+// One of 64.
+std::size_t slot_of(const PageRange& range) {
+  return (static_cast<std::uint64_t>(range.start) * 0x9e3779b97f4a7c15ULL) >> 58U;
 }
 
 }  // namespace
@@ -88,9 +94,19 @@ bool RegistrationCache::start() {
 // ---- For users
 
 Registration* RegistrationCache::acquire(const void* address, std::size_t length, unsigned access) {
+  return acquire(address, length, access, Miss::kRegister);
+}
+
+Registration* RegistrationCache::acquire_repeated(const void* address, std::size_t length,
+                                                  unsigned access) {
+  return acquire(address, length, access, Miss::kRegisterRepeated);
+}
+
+Registration* RegistrationCache::acquire(const void* address, std::size_t length, unsigned access,
+                                         Miss miss) {
   const PageRange range = pages_of(address, length);
   if (length == 0 || range.bytes() == 0 || !start()) return nullptr;
-  const Answer answer = look_up(range, access);
+  const Answer answer = look_up(range, access, miss);
   if (answer.any_dead) dispose();
   if (!answer.may_add) return answer.found;
 
@@ -136,25 +152,31 @@ void RegistrationCache::reclaim() {
 
 // What is there, if the monitor can be believed: waits some time for it, as those who unmap memory
 // are about to go on.
-RegistrationCache::Answer RegistrationCache::look_up(const PageRange& range, unsigned access) {
+RegistrationCache::Answer RegistrationCache::look_up(const PageRange& range, unsigned access,
+                                                     Miss miss) {
   for (int attempt = 0;; ++attempt) {
     {
       const Guard guard(monitor_->lock());
       const bool settled = monitor_->settled();
-      if (settled || attempt == kPatience) return answer_now(range, access, settled);
+      if (settled || attempt == kPatience) return answer_now(range, access, miss, settled);
     }
     sched_yield();
   }
 }
 
 RegistrationCache::Answer RegistrationCache::answer_now(const PageRange& range, unsigned access,
-                                                        bool settled) {
+                                                        Miss miss, bool settled) {
   Answer answer;
   sweep();
   if (settled) answer.found = find(range, access);
   if (answer.found != nullptr) use(*answer.found);
   answer.may_add = settled && answer.found == nullptr && !recently_refused(range);
   answer.any_dead = !dead_.empty();
+  if (answer.may_add && miss == Miss::kRegisterRepeated && !repeats(range)) {
+    answer.may_add = false;
+    ++counters_.declined;
+    return answer;
+  }
   ++(answer.found != nullptr ? counters_.hits
      : answer.may_add        ? counters_.registered
                              : counters_.refused);
@@ -220,7 +242,13 @@ bool RegistrationCache::fill(Registration& registration) {
     mr = attempt();
   }
   registration.mr = mr;
-  return mr != nullptr;
+  if (mr == nullptr) return false;
+  registration.region.lkey = mr->lkey;
+  registration.region.rkey = mr->rkey;
+  registration.region.start = range.start;
+  registration.region.length = range.bytes();
+  registration.region.remote_readable = (registration.access & IBV_ACCESS_REMOTE_READ) != 0;
+  return true;
 }
 
 void RegistrationCache::abandon(Registration& registration) {
@@ -322,11 +350,15 @@ void RegistrationCache::sweep() {
   update_reach(0);
 }
 
-// ---- Refusals: one for each of some hash values
+// ---- Refusals, and those that were declined: one for each of some hash values
 
 RegistrationCache::Refusal& RegistrationCache::refusal_of(const PageRange& range) {
-  const std::uint64_t mixed = static_cast<std::uint64_t>(range.start) * 0x9e3779b97f4a7c15ULL;
-  return refusals_[mixed >> 58U];
+  return refusals_[slot_of(range)];
+}
+
+// Whether it is the last one of its hash value that was declined; else it is from now on.
+bool RegistrationCache::repeats(const PageRange& range) {
+  return std::exchange(declined_[slot_of(range)], range) == range;
 }
 
 void RegistrationCache::remember_refusal(const PageRange& range) {

@@ -17,6 +17,7 @@
 
 #include "rdm/intrusive_list.hpp"
 #include "rdm/memory_monitor.hpp"
+#include "rdm/region.hpp"
 
 struct ibv_mr;
 
@@ -36,6 +37,7 @@ class Registrar {
 struct Registration : Watch {
   ibv_mr* mr = nullptr;
   unsigned access = 0;
+  Region region;  // of `mr`, for those who send from it
 
   // The cache's.
   std::uint32_t users = 0;
@@ -52,9 +54,10 @@ class RegistrationCache {
   struct Counters {
     std::uint64_t hits = 0;
     std::uint64_t registered = 0;
-    std::uint64_t refused = 0;  // acquire gave null
-    std::uint64_t evicted = 0;  // for the limits
-    std::uint64_t broken = 0;   // their memory changed
+    std::uint64_t refused = 0;   // acquire gave null
+    std::uint64_t declined = 0;  // the same as the buffer came for the first time
+    std::uint64_t evicted = 0;   // for the limits
+    std::uint64_t broken = 0;    // their memory changed
   };
   using Log = std::function<void(const std::string&)>;
 
@@ -74,6 +77,10 @@ class RegistrationCache {
   //          memory that cannot be watched, beyond the limits, while memory is being unmapped, and
   //          in children of fork().
   Registration* acquire(const void* address, std::size_t length, unsigned access);
+
+  // The same, or null, which costs little, the first time that the buffer comes: for those who can
+  // copy it instead, which is less than a registration and more than to find one.
+  Registration* acquire_repeated(const void* address, std::size_t length, unsigned access);
 
   // Once for each `acquire`. Does nothing with null.
   void release(Registration* registration);
@@ -100,8 +107,11 @@ class RegistrationCache {
     bool any_dead = false;
   };
 
+  enum class Miss { kRegister, kRegisterRepeated };
+
   bool start();
-  Answer look_up(const PageRange& range, unsigned access);
+  Registration* acquire(const void* address, std::size_t length, unsigned access, Miss miss);
+  Answer look_up(const PageRange& range, unsigned access, Miss miss);
   bool make_room(std::size_t bytes);
   Registration* begin(const PageRange& range, unsigned access);
   bool fill(Registration& registration);
@@ -110,7 +120,8 @@ class RegistrationCache {
   void dispose();
 
   // With the monitor's lock:
-  Answer answer_now(const PageRange& range, unsigned access, bool settled);
+  Answer answer_now(const PageRange& range, unsigned access, Miss miss, bool settled);
+  bool repeats(const PageRange& range);
   Registration* find(const PageRange& range, unsigned access) const;
   void use(Registration& registration);
   void evict_oldest();
@@ -141,6 +152,7 @@ class RegistrationCache {
   std::size_t bytes_ = 0;                           // of all that are neither free nor dead
   std::atomic<std::uint64_t> breaks_seen_{0};
   std::array<Refusal, 64> refusals_{};
+  std::array<PageRange, 64> declined_{};  // the last ones that came for the first time
   Counters counters_;
 };
 

@@ -148,6 +148,7 @@ int Engine::launch_longcts_write(OutgoingOp& op) {
   const std::uint64_t length = std::min<std::uint64_t>(
       op.total != 0 ? op.total - 1 : 0,
       payload_capacity(config_.mtu, type, options.flags(), op.target.count));
+  pin_source(op);
   TxPacket* packet = request_packet(op, 0, length);
   if (packet == nullptr) return -FI_EAGAIN;
   const Transfer transfer{op.total, op.id, config_.cts_packets, op.delivery_complete};

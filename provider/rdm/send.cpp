@@ -267,6 +267,7 @@ int Engine::launch_medium(OutgoingOp& op) {
     return launch_longcts(op, false);
   }
   if (plan.count > room()) return -FI_EAGAIN;
+  pin_source(op);
   if (!take_segments(op, plan)) return -FI_EAGAIN;
   op.awaits_answer = op.delivery_complete;
   for (TxPacket* packet : scratch_) {
@@ -293,6 +294,7 @@ int Engine::launch_longcts(OutgoingOp& op, bool after_nack) {
                  : std::min<std::uint64_t>(
                        op.total, payload_capacity(config_.mtu, tagged_form(type, op.tagged),
                                                   options.flags()));
+  pin_source(op);
   TxPacket* packet = request_packet(op, op.sent, length);
   if (packet == nullptr) return -FI_EAGAIN;
   const Transfer transfer{op.total, op.id, config_.cts_packets, op.delivery_complete};
@@ -318,6 +320,20 @@ bool Engine::register_source(OutgoingOp& op, int access) {
     if (op.temporary[i].mr == nullptr) return false;
   }
   return true;
+}
+
+// Pieces without a descriptor go from where they are, too, where that costs less than copies.
+void Engine::pin_source(OutgoingOp& op) {
+  if (op.inject || config_.max_sge < 2) return;
+  for (std::size_t i = 0; i < op.source.count(); ++i) {
+    Span& span = op.source[i];
+    if (span.region != nullptr || span.length <= kSmallData) continue;
+    if (op.temporary[i].mr != nullptr) continue;
+    op.temporary[i] = host_.pin_repeated(span.at, span.length);
+    if (op.temporary[i].mr == nullptr) continue;
+    op.temporary.any = true;
+    span.region = op.temporary[i].region;
+  }
 }
 
 void Engine::unregister_all(Temporary& registrations) {

@@ -79,6 +79,26 @@ struct RdmaWork : Work {
   TxPacket* copy = nullptr;  // kRdmaWrite of injected data: its buffer is `local`
 };
 
+// The operation that waits for the request, if any.
+struct Owner {
+  OutgoingOp* outgoing = nullptr;
+  IncomingOp* incoming = nullptr;
+};
+
+inline Owner owner_of(const Work& work) {
+  switch (work.kind) {
+    case WorkKind::kReceive:
+      return {};
+    case WorkKind::kRdmaRead:
+      return {nullptr, static_cast<const RdmaWork&>(work).incoming};
+    case WorkKind::kRdmaWrite:
+      return {static_cast<const RdmaWork&>(work).outgoing, nullptr};
+    default:
+      return {static_cast<const TxPacket&>(work).outgoing,
+              static_cast<const TxPacket&>(work).incoming};
+  }
+}
+
 }  // namespace efa::rdm
 
 #endif

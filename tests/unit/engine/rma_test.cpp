@@ -193,6 +193,41 @@ TEST_P(OneSided, InjectedWritesAreCopied) {
   world.expect_clean();
 }
 
+// A registration that is closed while peers write and read there: nothing touches the memory after
+// that, nothing is left of the operations but what the peers wait for.
+TEST_P(OneSided, EndsInMemoryThatIsClosed) {
+  Settings settings;
+  settings.rdma_write = false;
+  for (const bool reads : {false, true})
+    for (const unsigned turns : {1U, 2U, 3U, 4U, 6U, 9U, 15U, 30U, 60U}) {
+      SCOPED_TRACE(std::to_string(turns) + (reads ? " turns, device reads" : " turns"));
+      settings.rdma_read = reads;
+      world.pair(GetParam().of(settings));
+      a = world.nodes[world.nodes.size() - 2].get();
+      b = world.nodes[world.nodes.size() - 1].get();
+      auto theirs = std::make_unique<Memory>(*b, 30001);
+      Memory source(*a, 30001);
+      const Memory target(*a, 30001);
+      const Rma write = request_for({}, source.fill(1), *theirs);
+      const Rma read = request_for({}, target, *theirs);
+      ASSERT_EQ(world.post([&] { return a->engine().write(write); }), 0);
+      ASSERT_EQ(world.post([&] { return a->engine().read(read); }), 0);
+      for (unsigned turn = 0; turn < turns; ++turn) world.turn();
+      b->close_region(*theirs->buffers()[0].region);
+      theirs.reset();
+      ASSERT_TRUE(world.run());
+      const Usage usage = b->engine().usage();
+      EXPECT_EQ(usage.outgoing + usage.incoming + usage.requests + usage.packets, 0U);
+      for (const Report& report : b->reports) EXPECT_EQ(report.provider_errno, 4111) << report.text;
+      a->disconnect(0);
+      ASSERT_TRUE(world.run());
+      read_all(a->tx);
+    }
+  std::erase_if(world.network.violations,  // of requests that were on the device
+                [](const std::string& what) { return what.starts_with("local key"); });
+  world.expect_clean();
+}
+
 EFA_IN_EVERY_WEATHER(OneSided);
 
 // ---- Errors

@@ -4,6 +4,8 @@
 #ifndef EFA_TESTS_UNIT_RDM_FAKE_REGISTRAR_HPP
 #define EFA_TESTS_UNIT_RDM_FAKE_REGISTRAR_HPP
 
+#include <infiniband/verbs.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -35,9 +37,9 @@ inline void stamp(std::byte* data, std::size_t bytes) {
 
 class FakeRegistrar : public Registrar {
  public:
-  struct Region {
+  struct Region : ibv_mr {
     PageRange range;
-    unsigned access;
+    unsigned access = 0;
     std::vector<std::uint64_t> stamps;
   };
 
@@ -50,25 +52,27 @@ class FakeRegistrar : public Registrar {
       return nullptr;
     }
     const auto start = reinterpret_cast<std::uintptr_t>(address);
-    auto* region = new Region{{start, start + length}, access, {}};
+    auto* region = new Region{};
+    region->lkey = region->rkey = static_cast<std::uint32_t>(++registered_);
+    region->range = {start, start + length};
+    region->access = access;
     for (std::size_t at = 0; at < length; at += page()) {
       region->stamps.push_back(stamp_of(static_cast<std::byte*>(address) + at));
     }
     living_.insert(region);
-    ++registered_;
-    return reinterpret_cast<ibv_mr*>(region);
+    return region;
   }
 
   void deregister_memory(ibv_mr* mr) override {
     if (before_deregister) before_deregister();
     const std::lock_guard<std::mutex> guard(lock_);
-    auto* region = reinterpret_cast<Region*>(mr);
+    auto* region = static_cast<Region*>(mr);
     if (living_.erase(region) != 1) abort();  // twice, or never registered
     delete region;
   }
 
   static const Region& region(const Registration& registration) {
-    return *reinterpret_cast<const Region*>(registration.mr);
+    return *static_cast<const Region*>(registration.mr);
   }
 
   // Whether the device would reach the pages that the buffer has now.

@@ -2,6 +2,7 @@
 #include "rdm/registration_cache.hpp"
 
 #include <gtest/gtest.h>
+#include <infiniband/verbs.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -74,6 +75,31 @@ TEST_F(RegistrationCacheTest, RegistersOnceAndWholePages) {
   cache_->release(second);
   EXPECT_EQ(registrar_.registered(), 1u);
   EXPECT_EQ(registrar_.living(), 1u);
+}
+
+TEST_F(RegistrationCacheTest, RegistersWhatCouldBeCopiedTheSecondTime) {
+  const Mapped one = stamped(3);
+  const Mapped other = stamped(3);
+  const auto repeated = [&](const Mapped& memory) {
+    return cache_->acquire_repeated(memory.data(), memory.bytes(), kRead);
+  };
+  EXPECT_EQ(repeated(one), nullptr);
+  EXPECT_EQ(cache_->counters().declined, 1u);
+  EXPECT_EQ(registrar_.registered(), 0u);
+  Registration* second = repeated(one);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->region.lkey, second->mr->lkey);
+  EXPECT_TRUE(second->region.contains(one.range().start, one.bytes()));
+  Registration* third = repeated(one);
+  EXPECT_EQ(third, second);
+  cache_->release(second);
+  cache_->release(third);
+  // What somebody else had registered is there at once.
+  cache_->release(acquire(other));
+  Registration* found = repeated(other);
+  EXPECT_NE(found, nullptr);
+  cache_->release(found);
+  EXPECT_EQ(cache_->counters().declined, 1u);
 }
 
 TEST_F(RegistrationCacheTest, AnyThatContainsTheBufferServes) {

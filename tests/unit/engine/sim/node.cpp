@@ -230,6 +230,23 @@ void Node::deregister(ibv_mr* mr) {
   if (registrations_.erase(mr->lkey) == 0) network_.violation("deregistered twice");
 }
 
+Pinned Node::pin_repeated(void* address, std::size_t bytes) {
+  if (++pins_ % 2 == 0 || registrations_left == 0) return {};
+  Region* region = register_region(address, bytes, FI_SEND);
+  return {&registrations_.at(region->lkey)->mr, region, region};
+}
+
+void Node::unpin(const Pinned& pinned) {
+  deregister(pinned.mr);
+  regions_.remove_if([&](const Region& kept) { return &kept == pinned.kept; });
+}
+
+void Node::close_region(const Region& region) {
+  engine_->close_region(region);
+  registrations_.erase(region.lkey);
+  regions_.remove_if([&](const Region& kept) { return &kept == &region; });
+}
+
 Region* Node::register_region(void* at, std::size_t length, std::uint64_t access) {
   const std::size_t left = registrations_left;
   registrations_left = ~std::size_t{0};

@@ -75,6 +75,9 @@ class Node final : public Host {
   // The application's memory: ACCESS are FI_* bits.
   Region* register_region(void* at, std::size_t length, std::uint64_t access);
 
+  // As fi_close() of it: what the device still does there fails.
+  void close_region(const Region& region);
+
   CompletionRing tx, rx;
   Tally sends, receives, reads, writes, remote_reads, remote_writes;
   std::vector<Report> reports;
@@ -90,6 +93,8 @@ class Node final : public Host {
   const Region* find_region(std::uint64_t key) override;
   ibv_mr* register_memory(void* address, std::size_t bytes, int access) override;
   void deregister(ibv_mr* mr) override;
+  Pinned pin_repeated(void* address, std::size_t bytes) override;  // every second time
+  void unpin(const Pinned& pinned) override;
   Destination acquire_destination(const Gid& gid) override;
   void release_destination(const Gid& gid) override;
   bool sender_gid(ibv_cq_ex& cq, Gid& gid) override;
@@ -138,6 +143,7 @@ class Node final : public Host {
   std::uint32_t on_device_ = 0;
   std::map<std::uint32_t, std::unique_ptr<Registration>> registrations_;
   std::list<Region> regions_;
+  unsigned pins_ = 0;
   std::map<Gid, std::unique_ptr<Handle>> handles_;
   std::uint16_t next_handle_ = 1;
   std::vector<Gid> inserted_;  // by number
