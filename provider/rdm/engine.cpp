@@ -39,9 +39,13 @@ Engine::~Engine() {
   });
 }
 
-bool Engine::has_pending() const {
+bool Engine::has_waiting() const {
   return !resending_.empty() || !handshakes_.empty() || !unsent_.empty() || !reads_.empty() ||
-         !windows_.empty() || !launching_.empty() || lacks_receives();
+         !windows_.empty() || !launching_.empty();
+}
+
+bool Engine::has_pending() const {
+  return has_waiting() || lacks_receives();
 }
 
 inline void Engine::poll(ibv_cq_ex& cq) {
@@ -61,10 +65,11 @@ void Engine::progress() {
   poll(*queues_.receive_cq);
   if (queues_.send_cq != queues_.receive_cq) poll(*queues_.send_cq);
   if (lacks_receives()) refill();
-  if (!resending_.empty()) resume_peers();
-  if (!handshakes_.empty() || !launching_.empty() || !unsent_.empty() || !reads_.empty() ||
-      !windows_.empty())
+  if (any_waits_) {
+    if (!resending_.empty()) resume_peers();
     send_waiting();
+    any_waits_ = has_waiting();
+  }
   close_batch();
 }
 
@@ -108,6 +113,7 @@ void Engine::received_nothing(RxPacket& packet, ibv_wc_status status) {
 // Posts what is missing. The number grows when a burst has taken most of it between two calls: an
 // endpoint that does little locks little memory.
 void Engine::refill() {
+  refill_at_ = config_.refill_at;
   if (receives_posted_ * 4 < receives_wanted_ && receives_.size() != 0)
     receives_wanted_ = std::min(2 * receives_wanted_, config_.rx_depth);
   while (receives_posted_ + to_post_.size() < receives_wanted_) {

@@ -338,13 +338,16 @@ class Engine {
   bool is_immediate(ibv_cq_ex& cq) const;
   void take(Work& work, ibv_cq_ex& cq, bool immediate);
   // Those that came back are posted several at a time.
-  bool lacks_receives() const {
-    return to_post_.size() >= config_.refill_at ||
-           receives_posted_ + to_post_.size() < receives_wanted_;
-  }
+  bool lacks_receives() const { return to_post_.size() >= refill_at_; }
   void refill();
   void resume_peers();
   void resend(Peer& peer);
+  template <class Waiting, class Item>
+  void wait_in(Waiting& list, Item& item) {
+    list.push_back(item);
+    any_waits_ = true;
+  }
+  bool has_waiting() const;
   void send_waiting();
   void back_off(Peer& peer);
   void tell_not_ready(Peer& peer);
@@ -379,14 +382,18 @@ class Engine {
   bool batch_open_ = false;
   std::uint32_t receives_posted_ = 0;
   std::uint32_t receives_wanted_ = 0;
+  std::size_t refill_at_ = 0;  // 0 until the first receives are posted
   std::vector<RxPacket*> to_post_;
 
+  // What waits, in six lists; and whether anything may be in one of them.
   List<Work, &Work::queue> unsent_;               // wait for room in the SQ
   List<OutgoingOp, &OutgoingOp::queue> windows_;  // have bytes to send
   List<IncomingOp, &IncomingOp::queue> reads_;    // have RDMA reads to ask
   List<Peer, &Peer::resending> resending_;
   List<Peer, &Peer::handshake_due> handshakes_;
   List<Peer, &Peer::launch_due> launching_;
+  bool any_waits_ = false;
+
   std::size_t deferred_ = 0;          // operations that wait for a handshake
   std::size_t owed_ = 0;              // kLast packets that are not completed
   std::size_t reads_in_flight_ = 0;   // read-based messages of ours

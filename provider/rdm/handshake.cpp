@@ -13,7 +13,7 @@ void Engine::send_handshake(Peer& peer) {
   peer.handshake_sent = true;
   TxPacket* packet = room() != 0 ? control_packet(peer, WorkKind::kHandshake) : nullptr;
   if (packet == nullptr) {
-    if (!peer.handshake_due.in_list()) handshakes_.push_back(peer);
+    if (!peer.handshake_due.in_list()) wait_in(handshakes_, peer);
     return;
   }
   Handshake handshake;
@@ -71,7 +71,7 @@ void Engine::launch_waiting(Peer& peer) {
     const int error = launch(*op);
     if (error == -FI_EAGAIN) {
       peer.waiting.push_front(*op);
-      if (!peer.launch_due.in_list()) launching_.push_back(peer);
+      if (!peer.launch_due.in_list()) wait_in(launching_, peer);
       return;
     }
     op->deferred = false;
@@ -83,7 +83,7 @@ void Engine::launch_waiting(Peer& peer) {
     const int error = launch_ask(*op);
     if (error == -FI_EAGAIN) {
       peer.waiting_ask.push_front(*op);
-      if (!peer.launch_due.in_list()) launching_.push_back(peer);
+      if (!peer.launch_due.in_list()) wait_in(launching_, peer);
       return;
     }
     op->deferred = false;

@@ -112,7 +112,7 @@ void Engine::ask_reads(IncomingOp& op) {
     put(*work);
   }
   if (op.read_asked < all) {
-    if (!op.queue.in_list()) reads_.push_back(op);
+    if (!op.queue.in_list()) wait_in(reads_, op);
     return;
   }
   op.waits_read = false;

@@ -100,11 +100,11 @@ void Engine::put(RdmaWork& work) {
 void Engine::submit(Work& work) {
   if (work.peer->backing_off) {
     work.peer->resend.push_back(work);
-    if (!work.peer->resending.in_list()) resending_.push_back(*work.peer);
+    if (!work.peer->resending.in_list()) wait_in(resending_, *work.peer);
     return;
   }
   if (room() == 0) {
-    unsent_.push_back(work);
+    wait_in(unsent_, work);
     return;
   }
   if (work.kind == WorkKind::kRdmaRead || work.kind == WorkKind::kRdmaWrite)
@@ -283,7 +283,7 @@ bool Engine::retry(Work& work, std::uint32_t status) {
   if (work.not_ready != 0) back_off(peer);
   work.not_ready = 1;
   peer.resend.push_back(work);
-  if (!peer.resending.in_list()) resending_.push_back(peer);
+  if (!peer.resending.in_list()) wait_in(resending_, peer);
   return true;
 }
 

@@ -124,7 +124,7 @@ void Engine::on_read(Peer& peer, const Packet& packet) {
   op->window = window - first;
   op->takes_windows = true;
   ++op->outstanding;
-  if (op->window != 0) windows_.push_back(*op);
+  if (op->window != 0) wait_in(windows_, *op);
   submit(*answer);
 }
 

@@ -55,7 +55,7 @@ void Engine::on_cts(Peer& peer, const Packet& packet) {
                           std::to_string(op->total - op->sent) + " are left");
   op->peer_id = packet.recv_id();
   op->window = window;
-  windows_.push_back(*op);
+  wait_in(windows_, *op);
   pump(*op);
 }
 
@@ -95,7 +95,7 @@ void Engine::relaunch(OutgoingOp& op) {
     op.nacked = false;
     op.queue.remove();
   } else if (!op.queue.in_list()) {
-    windows_.push_back(op);
+    wait_in(windows_, op);
   }
 }
 
@@ -112,7 +112,7 @@ void Engine::grant(IncomingOp& op) {
   TxPacket* packet = control_packet(*op.peer, WorkKind::kControl);
   op.grant_due = packet == nullptr;
   if (op.grant_due) {  // no memory for packets: when others have given theirs back
-    if (!op.queue.in_list()) reads_.push_back(op);
+    if (!op.queue.in_list()) wait_in(reads_, op);
     return;
   }
   op.queue.remove();
