@@ -65,7 +65,7 @@ message_counter_2() {
 	local program=$build/fabric2/message_instructions sources=tests/bench/instructions core
 	core=$(rdma_core_of 56)
 	c++ -std=c++20 -O2 -Wall -Wextra -isystem "$fabric_peers/libfabric-2.1-newer/include" -isystem "$core/include" \
-		-o "$program" $sources/message_instructions.cpp $sources/fabric_pair.cpp $sources/loopback.cpp \
+		-o "$program" $sources/message_instructions.cpp $sources/fabric_pair.cpp $sources/loopback.cpp $sources/step_counter.cpp \
 		-L"$fabric_peers/libfabric-2.1-newer/lib" -L"$core/lib" -lfabric -lefa -libverbs ||
 		stop "the counter for libfabric 2.1 does not build"
 	echo "$program"

@@ -4,7 +4,9 @@
 ///
 ///     efa-emu run -- valgrind --tool=callgrind --collect-atstart=no message_instructions MODE
 ///     [FLOW...]
+///     efa-emu run -- message_instructions MODE step [FLOW...]
 ///
+/// The second form counts without callgrind (step_counter.hpp) and prints the counts.
 /// MODE is locked (FI_THREAD_SAFE) or single-threaded (FI_THREAD_DOMAIN). Before a completion queue
 /// is read, the program waits without calling libfabric until the device has done all it can: so
 /// each read that is counted finds what there is, and counts repeat. Callgrind writes one file for
@@ -22,6 +24,7 @@
 
 #include "fabric_pair.hpp"
 #include "loopback.hpp"
+#include "step_counter.hpp"
 
 namespace {
 
@@ -84,14 +87,36 @@ struct Call {
   return fi_cq_read(c.cq, entries, kMostBurst);
 }
 
+void toggle() {
+  if (StepCounter::runs())
+    StepCounter::toggle();
+  else
+    CALLGRIND_TOGGLE_COLLECT;
+}
+
+void zero() {
+  if (StepCounter::runs())
+    StepCounter::zero();
+  else
+    CALLGRIND_ZERO_STATS;
+}
+
+void dump(const std::string& label) {
+  if (StepCounter::runs())
+    std::printf("count %s %llu\n", label.c_str(),
+                static_cast<unsigned long long>(StepCounter::count()));
+  else
+    CALLGRIND_DUMP_STATS_AT(label.c_str());
+}
+
 using Function = ssize_t (*)(const Call&);
 
 ssize_t run(Function function, const Call& call, bool counted, unsigned& calls) {
   if (!counted) return function(call);
   ++calls;
-  CALLGRIND_TOGGLE_COLLECT;
+  toggle();
   const ssize_t result = function(call);
-  CALLGRIND_TOGGLE_COLLECT;
+  toggle();
   return result;
 }
 
@@ -222,16 +247,12 @@ NullFabric::NullFabric() {
   cq.ops = &cq_ops;
 }
 
-void dump(const std::string& label) {
-  CALLGRIND_DUMP_STATS_AT(label.c_str());
-}
-
 void count_null(const char* key, Function function) {
   NullFabric null;
   fi_context2 context;
   const Call call{&null.endpoint, &null.cq, nullptr, 0, nullptr, 0, &context};
   unsigned calls = 0;
-  CALLGRIND_ZERO_STATS;
+  zero();
   for (unsigned i = 0; i < 1000; ++i) run(function, call, true, calls);
   dump(std::string("null/") + key);
   std::printf("row null/%s %u %u\n", key, calls, calls);
@@ -244,7 +265,7 @@ void count_flow(const Flow& flow, bool locked, Loopback& device) {
   traffic.run_messages(Part::kNone, 2 * flow.messages);
   traffic.check();
   for (const auto& [part, key] : kParts) {
-    CALLGRIND_ZERO_STATS;
+    zero();
     const unsigned calls = traffic.run_messages(part, flow.messages);
     const std::string label = std::string(flow.key) + "/" + key;
     dump(label);
@@ -252,7 +273,7 @@ void count_flow(const Flow& flow, bool locked, Loopback& device) {
   }
   std::printf("provider %s\n", pair.provider().c_str());
   if (&flow != kFlows) return;
-  CALLGRIND_ZERO_STATS;
+  zero();
   const unsigned calls = traffic.run_empty_reads(1000);
   dump("empty/read");
   std::printf("row empty/read %u %u\n", calls, calls);
@@ -263,11 +284,16 @@ void count_flow(const Flow& flow, bool locked, Loopback& device) {
 int main(int argc, char** argv) {
   const bool locked = argc >= 2 && std::strcmp(argv[1], "locked") == 0;
   if (!locked && (argc < 2 || std::strcmp(argv[1], "single-threaded") != 0)) {
-    std::fprintf(stderr, "usage: %s locked|single-threaded [FLOW...]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s locked|single-threaded [step] [FLOW...]\n", argv[0]);
     return 2;
   }
+  const int first = argc > 2 && std::strcmp(argv[2], "step") == 0 ? 3 : 2;
+  if (first == 3 && !StepCounter::start()) {
+    std::fprintf(stderr, "no steps: ptrace and fork are needed\n");
+    return 1;
+  }
   const auto wanted = [&](const Flow& flow) {
-    return argc == 2 || std::any_of(argv + 2, argv + argc, [&](const char* key) {
+    return argc == first || std::any_of(argv + first, argv + argc, [&](const char* key) {
              return std::strcmp(key, flow.key) == 0;
            });
   };

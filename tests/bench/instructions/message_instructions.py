@@ -4,7 +4,8 @@
 
 The program message_instructions runs below the emulator and below callgrind, once for each side, mode and
 flow. What is counted is what libfabric and all below it (libefa too) execute from the call to its return;
-the program's own share is counted with functions that do nothing, and taken off. For completions it is
+the program's own share is counted with functions that do nothing, and taken off. With --step it is the
+processor that counts, step by step: registration caches do not work below valgrind. For completions it is
 all calls of fi_cq_read() from which the program gets them, when the device has done its part before.
 
 A side is NAME|PROGRAM|VARIABLE=VALUE|...; NAME is ours-RELEASE or upstream-RELEASE, and the provider must
@@ -21,12 +22,14 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 
-from callgrind_dump import lines_of, read_dumps
+from callgrind_dump import Dump, lines_of, read_dumps
 
 GOALS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "message_goals.json")
 MODES = ("single-threaded", "locked")
 PARTS = {"receive": "fi_trecv", "send": "fi_tsend", "receiver-reads": "fi_cq_read, receiver",
          "sender-reads": "fi_cq_read, sender"}
+# A copy is counted by its instructions, not by the bytes of one that repeats.
+STEADY_MEMCPY = {"GLIBC_TUNABLES": "glibc.cpu.x86_rep_movsb_threshold=0x7fffffff"}
 OURS = 100  # the minor number of our provider's version; upstream's is 0
 
 
@@ -80,19 +83,26 @@ def parse_arguments(flows):
     parser.add_argument("--gate", action="store_true",
                         help="fail if ours exceeds its ceilings in message_goals.json")
     parser.add_argument("--record", action="store_true", help="write ours there as ceilings")
+    parser.add_argument("--step", action="store_true",
+                        help="count by single steps, without callgrind (no --gate, --record, --lines)")
     parser.add_argument("--lines", metavar="FLOW/PART", action="append", default=[],
                         help="print the instructions of each source line, e.g. 64/send")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.step and (options.gate or options.record or options.lines):
+        parser.error("--step goes with none of --gate, --record, --lines: they are about callgrind's counts")
+    return options
 
 
 def run_program(options, side, mode, flow):
     """What the program printed, and its dumps."""
     with tempfile.TemporaryDirectory(prefix="message-instructions.") as dumps:
-        command = [options.emulator, "run", "--generation", options.generation, "--", "valgrind",
-                   "--tool=callgrind", "--collect-atstart=no", "--collect-systime=yes",
-                   f"--callgrind-out-file={dumps}/callgrind.out", side.program, mode, flow]
+        callgrind = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--collect-systime=yes",
+                     f"--callgrind-out-file={dumps}/callgrind.out"]
+        command = [options.emulator, "run", "--generation", options.generation, "--",
+                   *([] if options.step else callgrind), side.program, mode,
+                   *(["step"] if options.step else []), flow]
         try:
-            done = subprocess.run(command, env={**os.environ, **side.environment}, capture_output=True,
+            done = subprocess.run(command, env={**os.environ, **STEADY_MEMCPY, **side.environment}, capture_output=True,
                                   text=True, timeout=900, check=False)
         except FileNotFoundError as error:
             raise Failure(f"{error.filename} is missing; make bench builds it") from error
@@ -100,7 +110,13 @@ def run_program(options, side, mode, flow):
             return None, "no end after 900 s"
         if done.returncode != 0:
             return None, f"ended with {done.returncode}: {done.stderr.strip()[-300:]}"
-        return done.stdout, read_dumps(dumps)
+        return done.stdout, read_counts(done.stdout) if options.step else read_dumps(dumps)
+
+
+def read_counts(output):
+    """{label: Dump} of the lines 'count LABEL NUMBER'."""
+    lines = (line.split() for line in output.splitlines() if line.startswith("count "))
+    return {label: Dump(int(number), [], "") for _, label, number in lines}
 
 
 def print_lines(title, text, messages):
