@@ -46,8 +46,8 @@ class Host {
   virtual Pinned pin(void* address, std::size_t bytes, int access) {
     return {register_memory(address, bytes, access), nullptr};
   }
-  // The same for a buffer that can be copied instead, to send from it: nothing, unless that costs
-  // less than to copy some thousand bytes.
+  // The same for a buffer that can be copied instead, to send from it: nothing, unless a look-up is
+  // likely to find it.
   virtual Pinned pin_repeated(void*, std::size_t) { return {}; }
   virtual void unpin(const Pinned& pinned) { deregister(pinned.mr); }
 

@@ -327,7 +327,7 @@ void Engine::pin_source(OutgoingOp& op) {
   if (op.inject || config_.max_sge < 2) return;
   for (std::size_t i = 0; i < op.source.count(); ++i) {
     Span& span = op.source[i];
-    if (span.region != nullptr || span.length <= kSmallData) continue;
+    if (span.region != nullptr || span.length < config_.pin_from) continue;
     if (op.temporary[i].mr != nullptr) continue;
     op.temporary[i] = host_.pin_repeated(span.at, span.length);
     if (op.temporary[i].mr == nullptr) continue;

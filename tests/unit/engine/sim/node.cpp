@@ -81,6 +81,7 @@ Config Node::make_config() const {
   config.limits.min_read_message = settings_.min_read_message;
   config.limits.min_read_write = settings_.min_read_write;
   config.cts_packets = settings_.cts_packets;
+  config.pin_from = settings_.mtu;
   config.refill_at = std::min<std::size_t>(8, settings_.rx_depth);
   config.min_multi_recv = settings_.min_multi_recv;
   config.max_implicit_peers = settings_.max_implicit_peers;
