@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "objects/patience.hpp"
 #include "objects/progress.hpp"
 #include "objects/wait_object.hpp"
 #include "rdm/completion.hpp"
@@ -78,6 +79,8 @@ class RdmCq final : public Cq {
   static RdmCq& of(fid_cq* cq) { return *static_cast<RdmCq*>(cq); }
 
   void collect() override { endpoints.progress(); }
+
+  Patience patience;
 };
 
 int open_cq(fid_domain* domain, fi_cq_attr* attributes, fid_cq** cq, void* context);

@@ -13,14 +13,19 @@ struct Reader {
   [[gnu::always_inline]] static inline ssize_t read_either(fid_cq* fid, void* buffer, size_t count,
                                                            fi_addr_t* sources) {
     RdmCq& cq = RdmCq::of(fid);
+    cq.patience.before_asking();
     const Guard guard(cq.domain->lock);
     rdm::CompletionRing& ring = cq.ring;
     size_t ready = ring.readable();
     if (ready == 0 || count == 0) {
       cq.endpoints.progress();
       ready = ring.readable();
-      if (ready == 0) return nothing(ring);
+      if (ready == 0) {
+        cq.patience.found_nothing();
+        return nothing(ring);
+      }
     }
+    cq.patience.found();
     return take_ready<Entry, kSources>(ring, static_cast<Entry*>(buffer), std::min(count, ready),
                                        sources);
   }
