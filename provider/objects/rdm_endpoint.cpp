@@ -162,6 +162,13 @@ int RdmEndpoint::start() {
   tx_delivery = tx_flags & FI_DELIVERY_COMPLETE;
   rx_multi = rx_flags & FI_MULTI_RECV;
   engine = std::make_unique<rdm::Engine>(*this, make_config(), make_queues());
+  if (!engine->prepare()) {
+    engine.reset();
+    log(FI_LOG_WARN,
+        "endpoint not enabled: no memory for its packets can be registered; close memory regions, "
+        "or raise the limit on locked memory (ulimit -l)");
+    return -FI_ENOMEM;
+  }
   av->attach(*this);
   domain.region_users.push_back(this);
   open_tables();

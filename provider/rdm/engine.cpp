@@ -39,6 +39,12 @@ Engine::~Engine() {
   });
 }
 
+bool Engine::prepare() {
+  if (!small_.prepare() || !large_.prepare()) return false;
+  refill();
+  return receives_posted_ != 0;
+}
+
 bool Engine::has_waiting() const {
   return !resending_.empty() || !handshakes_.empty() || !unsent_.empty() || !reads_.empty() ||
          !windows_.empty() || !launching_.empty();

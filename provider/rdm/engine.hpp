@@ -114,6 +114,10 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Before anything else: takes the memory without which nothing moves, so that the endpoint works
+  // whatever others register later, and posts receives. @returns false if there is not enough
+  bool prepare();
+
   // -FI_EAGAIN: progress, then try again. -FI_EINVAL: the peer is in no address vector.
   int send(const Message& message);
   int receive(const ReceiveRequest& request);

@@ -16,7 +16,6 @@
 
 namespace efa::rdm {
 
-// Registered memory that is cut into buffers of one size.
 class Engine;
 
 // Packets come with small buffers, for headers and messages of a few hundred bytes, or with those
@@ -24,6 +23,7 @@ class Engine;
 inline constexpr std::size_t kSmallBuffer = 512;
 inline constexpr std::size_t kSmallData = kSmallBuffer - kBuildRoom;
 
+// Registered memory that is cut into buffers of one size.
 class Slab {
  public:
   // @returns null, errno says why
@@ -57,6 +57,8 @@ class PacketPool {
         per_slab_(per_slab),
         access_(access) {}
 
+  // @returns false if not even one packet is to be had
+  bool prepare() { return free_ != nullptr || grow(); }
   // @returns null when no more memory can be registered
   P* take() {
     if (free_ == nullptr && !grow()) return nullptr;

@@ -46,6 +46,7 @@ Node::Node(Network& network, const Settings& settings) : network_(network), sett
   queues.remote_reads = &remote_reads;
   queues.remote_writes = &remote_writes;
   engine_ = std::make_unique<Engine>(*this, make_config(), queues);
+  if (!engine_->prepare()) network.violation("an engine without memory");
 }
 
 Node::~Node() {
