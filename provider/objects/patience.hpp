@@ -12,22 +12,17 @@ namespace efa::fi {
 
 class Patience {
  public:
-  /// Before a lock is taken: others may need it.
-  void before_asking() {
-    if (asked_.load(std::memory_order_relaxed) < kMost) [[likely]]
-      return;
-    asked_.store(0, std::memory_order_relaxed);
-    sched_yield();
-  }
   void found_nothing() {
-    asked_.store(asked_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    const unsigned times = times_.load(std::memory_order_relaxed) + 1;
+    times_.store(times, std::memory_order_relaxed);
+    if (times % kMost == 0) [[unlikely]]
+      sched_yield();
   }
-  void found() { asked_.store(0, std::memory_order_relaxed); }
 
  private:
-  /// Times in vain, some ten microseconds.
+  /// Some ten microseconds.
   static constexpr unsigned kMost = 256;
-  std::atomic<unsigned> asked_ = 0;  ///< how exact it is does not matter
+  std::atomic<unsigned> times_ = 0;  ///< in vain; how exact it is does not matter
 };
 
 }  // namespace efa::fi

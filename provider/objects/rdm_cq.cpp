@@ -13,27 +13,27 @@ struct Reader {
   [[gnu::always_inline]] static inline ssize_t read_either(fid_cq* fid, void* buffer, size_t count,
                                                            fi_addr_t* sources) {
     RdmCq& cq = RdmCq::of(fid);
-    cq.patience.before_asking();
     const Guard guard(cq.domain->lock);
     rdm::CompletionRing& ring = cq.ring;
     size_t ready = ring.readable();
     if (ready == 0 || count == 0) {
       cq.endpoints.progress();
       ready = ring.readable();
-      if (ready == 0) {
-        cq.patience.found_nothing();
-        return nothing(ring);
-      }
+      if (ready == 0) return nothing(ring);
     }
-    cq.patience.found();
     return take_ready<Entry, kSources>(ring, static_cast<Entry*>(buffer), std::min(count, ready),
                                        sources);
   }
+  // The lock is not held any more: others may need it.
   static ssize_t read(fid_cq* cq, void* buffer, size_t count) {
-    return read_either<false>(cq, buffer, count, nullptr);
+    const ssize_t result = read_either<false>(cq, buffer, count, nullptr);
+    if (result == -FI_EAGAIN) RdmCq::of(cq).patience.found_nothing();
+    return result;
   }
   static ssize_t readfrom(fid_cq* cq, void* buffer, size_t count, fi_addr_t* sources) {
-    return read_either<true>(cq, buffer, count, sources);
+    const ssize_t result = read_either<true>(cq, buffer, count, sources);
+    if (result == -FI_EAGAIN) RdmCq::of(cq).patience.found_nothing();
+    return result;
   }
 
   static fi_ops_cq operations;
