@@ -12,8 +12,9 @@ all: ## build everything in build/default (installs missing packages first)
 	scripts/install-deps.sh build test
 	scripts/build.sh
 
-run: ## build, then show devices, latency, bandwidth, libfabric and MPI: on emulated hosts, then with the driver in VMs
+run: ## build, then show devices, latency, bandwidth, libfabric, MPI up to 128 ranks on emulated hosts; then with the driver in VMs
 	scripts/run-demo.sh
+	scripts/run-job.sh
 	scripts/run-vm-demo.sh
 
 run-native: ## the first part of it: emulated hosts, no VMs

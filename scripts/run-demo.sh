@@ -88,4 +88,4 @@ show efa-emu run --hosts 4 --stats=json --stats-file $run/stats.json -- \
 show python3 tests/mpi/check_counters.py $run/expected.json $run/stats.json
 
 echo
-bold "All of it worked, in ${SECONDS} seconds. Next: make run-job (128 ranks on 64 hosts), make test"
+bold "All of it worked, in ${SECONDS} seconds. Next: 128 ranks on 64 hosts (make run-job), two VMs (make run-vm), make test"
