@@ -71,8 +71,10 @@ def lines_of(text):
 
 def deeds_of(functions):
     """Callgrind counts system calls at all times: those of a function that executed nothing while
-    collecting was on were made between the counted calls (waiting for the device)."""
-    counted = {name: calls for name, (instructions, calls) in functions.items() if instructions}
+    collecting was on were made between the counted calls (waiting for the device). A read in vain may
+    offer the processor to others (provider/objects/patience.hpp)."""
+    counted = {name: calls for name, (instructions, calls) in functions.items()
+               if instructions and name != "sched_yield"}
     calls = sum(counted.values())
     return ([f"{calls} system calls"] if calls else []) + sorted(filter(ALLOCATOR.match, counted))
 
