@@ -314,7 +314,9 @@ void MemoryMonitor::serve() {
     if (!report_came_ && changing()) change_was_visible_ = true;
     drain();
   }
-  // Here, not after the end of this thread: whoever waits for it to be read is let go by this.
+  // Here, not after the end of this thread: whoever waits for it to be read is let go by this. With
+  // the lock, as everything that is done with the descriptor.
+  const std::lock_guard<std::mutex> guard(lock_);
   if ((wait[0].revents & POLLNVAL) == 0) close(userfault_);
 }
 
