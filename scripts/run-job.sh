@@ -31,7 +31,7 @@ show mpicc -std=c11 -O2 -Wall -Wextra tests/mpi/checked_job.c -o $run/checked_jo
 export FI_PROVIDER=efa
 export FI_EFA_ENABLE_SHM_TRANSFER=0
 export OMPI_MCA_pml=cm OMPI_MCA_mtl=ofi OMPI_MCA_mtl_ofi_provider_include=efa OMPI_MCA_btl=self
-# 64 hosts share this machine: small queues (74 MB for each rank instead of 200), polite waiting.
+# 64 hosts share this machine: small queues (over upstream's provider 74 MB for each rank instead of 200), polite waiting.
 export FI_EFA_RX_SIZE=256 FI_EFA_TX_SIZE=256
 export OMPI_MCA_mpi_yield_when_idle=1
 export OMPI_MCA_rmaps_base_oversubscribe=1
