@@ -29,7 +29,10 @@ def rows():
     """Programs that send one message each way an iteration."""
     for size in SIZES:
         yield f"tagged, {size} B", f"fi_rdm_tagged_pingpong -S {size}", cells.DEVICE
-        yield f"tagged, delivery complete, {size} B", f"fi_rdm_tagged_pingpong -U -S {size}", cells.DEVICE
+        # With shared memory off upstream offers to inject up to 8760 bytes, ours 4096 as with it on; and what
+        # fabtests inject has no receipt.
+        if size != 8192:
+            yield f"tagged, delivery complete, {size} B", f"fi_rdm_tagged_pingpong -U -S {size}", cells.DEVICE
     for size in (65536, 1048576):
         yield f"tagged, {size} B, no device RDMA", f"fi_rdm_tagged_pingpong -S {size}", cells.EMULATED
     for size in (8, 8192, 1048576):
